@@ -1,0 +1,28 @@
+//! The words of the domain as types: plain data that every other module shares. No I/O, no clock.
+//!
+//! Ids and quantities are newtypes, since an offset that was really a length is how a resume
+//! damages a file. What is stored or sent has its own types elsewhere; these may change freely.
+
+mod digest;
+mod event;
+mod fault;
+mod file;
+mod id;
+mod path;
+mod quantity;
+mod retry;
+mod run;
+mod site;
+mod transfer;
+
+pub use digest::{Digest, HashAlgorithm};
+pub use event::{Direction, LogLevel, RunEvent, TransferId};
+pub use fault::{Fault, FaultClass, FaultCode};
+pub use file::{FileInfo, FileKind};
+pub use id::{ItemId, RunId, StepSeq, WorkflowDigest};
+pub use path::{LocalPath, RemotePath};
+pub use quantity::{ByteCount, Offset, Timestamp};
+pub use retry::{Exhausted, Jitter, RetryPolicy};
+pub use run::{FolderGrant, Grants, PauseReason, RunOutcome, RunStatus};
+pub use site::{DataMode, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
+pub use transfer::{Commit, IfExists, IfSourceGrows, Proof, Receipt, TransferOptions};

@@ -1,0 +1,129 @@
+//! A named remote: where it is, how to log in (by reference), and how to behave there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::RetryPolicy;
+
+/// Where a secret comes from. The secret itself is never part of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SecretRef {
+    /// An environment variable of the host.
+    Env(String),
+    /// A file; one trailing line end is dropped.
+    File(PathBuf),
+    /// What a command prints, run by `sh -c`; one trailing line end is dropped.
+    Command(String),
+}
+
+/// When TLS begins (RFC 4217).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// `AUTH TLS` on the plain port; fails closed.
+    Explicit,
+    /// From the first byte, port 990.
+    Implicit,
+    /// None at all: passwords go in clear.
+    None,
+}
+
+/// How the server's certificate is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsVerify {
+    /// Chain and name, against the system's roots or `ca_file`.
+    Full,
+    /// Not at all: anybody can sit in between.
+    None,
+}
+
+/// TLS as a site wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TlsPolicy {
+    /// When TLS begins.
+    pub mode: TlsMode,
+    /// How the server's certificate is judged.
+    pub verify: TlsVerify,
+    /// PEM file of the roots to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of our certificate chain, for mutual TLS.
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of our key.
+    pub client_key: Option<PathBuf>,
+}
+
+/// Who opens data connections (RFC 959, 3.2; RFC 2428).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataMode {
+    /// We do: EPSV, else PASV.
+    Passive,
+    /// The server does: EPRT, else PORT; its address is checked.
+    Active,
+}
+
+/// Deadlines and bounds of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SiteLimits {
+    /// For a reply on the control connection.
+    pub reply: Duration,
+    /// For a TCP or TLS connection to stand, and for the greeting.
+    pub connect: Duration,
+    /// For the next byte of a data connection.
+    pub idle: Duration,
+    /// For a whole transfer attempt; `None` for no limit.
+    pub transfer: Option<Duration>,
+    /// For the final reply once all data has passed: some servers hash or scan first.
+    pub final_reply: Duration,
+    /// How long a remote size must stay the same before it counts as settled.
+    pub settle: Duration,
+    /// Most sessions at once.
+    pub sessions_max: u16,
+    /// How long an unused session is kept.
+    pub session_idle: Duration,
+}
+
+impl Default for SiteLimits {
+    fn default() -> Self {
+        Self {
+            reply: Duration::from_secs(30),
+            connect: Duration::from_secs(15),
+            idle: Duration::from_secs(60),
+            transfer: None,
+            final_reply: Duration::from_secs(120),
+            settle: Duration::from_secs(2),
+            sessions_max: 8,
+            session_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A named remote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its name in the configuration and in workflows.
+    pub name: String,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port of the control connection.
+    pub port: u16,
+    /// User name; `anonymous` if none was given.
+    pub user: String,
+    /// Where the password comes from; `None` sends the conventional one for `anonymous`.
+    pub password: Option<SecretRef>,
+    /// The path of the URL, percent-decoded, without its first slash; empty for the folder in which
+    /// a login arrives. With a slash in front (`//abs` in the URL) it is absolute (RFC 1738, 3.2.2).
+    pub root: String,
+    /// TLS as the site wants it.
+    pub tls: TlsPolicy,
+    /// Who opens data connections.
+    pub mode: DataMode,
+    /// Deadlines and bounds.
+    pub limits: SiteLimits,
+    /// When and how often failed attempts are repeated.
+    pub retry: RetryPolicy,
+}

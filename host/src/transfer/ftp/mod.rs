@@ -1,0 +1,1 @@
+//! One FTP control connection: a session around suppaftp.
