@@ -1,0 +1,27 @@
+//! Where things lie: the repository, the target folder, components, the built program.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's top folder.
+pub fn root() -> &'static Path {
+    let kit = Path::new(env!("CARGO_MANIFEST_DIR"));
+    kit.ancestors().nth(2).unwrap_or(kit)
+}
+
+/// The folder that everything built or fetched lies under.
+pub fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
+/// The folder of the compiled workflows and test guests.
+pub fn guests() -> PathBuf {
+    target().join("wasm32-wasip2/guest")
+}
+
+/// The folder of the fetched FTP servers.
+pub fn servers() -> PathBuf {
+    target().join("servers")
+}

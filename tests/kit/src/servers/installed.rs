@@ -1,0 +1,87 @@
+//! Which servers there are, and where each one was unpacked.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::layout;
+
+/// A server program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// vsftpd.
+    Vsftpd,
+    /// ProFTPD with mod_tls.
+    Proftpd,
+    /// pure-ftpd with virtual users.
+    PureFtpd,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::Vsftpd, Kind::Proftpd, Kind::PureFtpd];
+
+    /// The Debian packages that it is made of.
+    pub fn packages(self) -> &'static [&'static str] {
+        match self {
+            Kind::Vsftpd => &["vsftpd"],
+            Kind::Proftpd => &["proftpd-core", "proftpd-mod-crypto"],
+            Kind::PureFtpd => &["pure-ftpd", "pure-ftpd-common"],
+        }
+    }
+
+    /// Where it was, or will be, unpacked.
+    pub fn installed(self) -> Installed {
+        Installed { kind: self, folder: layout::servers().join(self.to_string()) }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Vsftpd => "vsftpd",
+            Kind::Proftpd => "proftpd",
+            Kind::PureFtpd => "pure-ftpd",
+        })
+    }
+}
+
+/// The folder that a server's packages were unpacked to, with the libraries that the machine lacks.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    kind: Kind,
+    folder: PathBuf,
+}
+
+impl Installed {
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The server's program.
+    pub fn program(&self) -> PathBuf {
+        self.folder.join("usr/sbin").join(self.kind.to_string())
+    }
+
+    /// A file of the packages, by its path on an installed system without the leading `/`.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// True once the program has been unpacked.
+    pub fn is_complete(&self) -> bool {
+        self.program().is_file()
+    }
+
+    /// `LD_LIBRARY_PATH` for the program: the unpacked library folders of every machine type.
+    pub fn library_path(&self) -> OsString {
+        let mut folders = Vec::new();
+        for parent in [self.folder.join("usr/lib"), self.folder.join("lib")] {
+            folders.push(parent.clone());
+            let children = std::fs::read_dir(&parent).into_iter().flatten().flatten();
+            folders.extend(children.map(|entry| entry.path()).filter(|path| path.is_dir()));
+        }
+        std::env::join_paths(folders).unwrap_or_default()
+    }
+}

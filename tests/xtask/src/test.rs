@@ -1,0 +1,32 @@
+//! `cargo xtask test`: all that must hold before a change lands.
+
+use anyhow::Result;
+
+use crate::command::{self, cargo};
+use crate::{debian, guests, servers, toolchain};
+
+/// Installs what is missing, checks format and lints, builds everything and runs all tests; its
+/// last line is the test runner's own. `filters` go to the runner, as test names.
+pub(crate) fn run(filters: &[String]) -> Result<()> {
+    toolchain::components()?;
+    toolchain::wasm_target()?;
+    let mut nextest = toolchain::nextest()?;
+
+    command::run(cargo().args(["fmt", "--all", "--check"]))?;
+    guests::build()?;
+    command::run(cargo().args([
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    debian::install(&[("openssl", "openssl")])?;
+    servers::fetch()?;
+    if filters.is_empty() {
+        command::run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
+    }
+    command::run(nextest.args(["run", "--locked", "--workspace", "--no-fail-fast"]).args(filters))
+}
