@@ -1,0 +1,97 @@
+//! How a guest ended that didn't return.
+
+use wasmtime::WasmBacktrace;
+
+use super::LimitReached;
+
+/// The most frames of a backtrace that are kept: the innermost are the ones that tell something.
+const FRAMES_MAX: usize = 16;
+
+/// The most of a frame's name: generic Rust functions have endless ones.
+const FRAME_CHARS_MAX: usize = 160;
+
+/// What kind of end it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrapKind {
+    /// `unreachable`: what a panic or an abort becomes.
+    Abort,
+    /// It computed for too long without a step.
+    Fuel,
+    /// Its stack is used up: recursion without end.
+    Stack,
+    /// A bound of memory, tables, calls, handles or log lines.
+    Limit(LimitReached),
+    /// It called `exit` of WASI.
+    Exit,
+    /// Any other trap of WebAssembly: out of bounds, division by zero.
+    Other,
+}
+
+/// How a guest ended that didn't return: for people, and for the pause that follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What kind of end it was.
+    pub kind: TrapKind,
+    /// What happened, in words: a fragment without a full stop.
+    pub message: String,
+    /// Names of the guest's functions, innermost first; empty where it has no names.
+    pub backtrace: Vec<String>,
+}
+
+impl Trap {
+    /// Reads what wasmtime gives for a call that didn't return.
+    #[must_use]
+    pub fn from_error(error: &wasmtime::Error) -> Self {
+        let (kind, message) = classify(error);
+        Self { kind, message, backtrace: frames(error) }
+    }
+
+    /// The message and the backtrace, one frame a line.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.message.clone();
+        for frame in &self.backtrace {
+            text.push_str("\n  at ");
+            text.push_str(frame);
+        }
+        text
+    }
+}
+
+fn classify(error: &wasmtime::Error) -> (TrapKind, String) {
+    if let Some(limit) = error.downcast_ref::<LimitReached>() {
+        return (TrapKind::Limit(*limit), limit.to_string());
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return (TrapKind::Exit, format!("it called exit({}) instead of returning", exit.0));
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::OutOfFuel) => {
+            (TrapKind::Fuel, "it computed for too long without a step: a loop without end?".to_owned())
+        }
+        Some(wasmtime::Trap::StackOverflow) => {
+            (TrapKind::Stack, "its stack is used up: a recursion without end?".to_owned())
+        }
+        Some(wasmtime::Trap::UnreachableCodeReached) => {
+            (TrapKind::Abort, "it panicked or aborted".to_owned())
+        }
+        Some(other) => (TrapKind::Other, other.to_string()),
+        None => (TrapKind::Other, plain(&error.root_cause().to_string())),
+    }
+}
+
+/// The first line, shortened: an error's text may quote what the guest sent.
+fn plain(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(400).collect()
+}
+
+/// One line a frame, `module!function` with demangled names: the display of the engine's backtrace
+/// is the one place that demangles, so its lines are taken apart here.
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let text = backtrace.to_string();
+    let lines = text.lines().skip(1).filter_map(|line| line.split_once(" - "));
+    lines.take(FRAMES_MAX).map(|(_, name)| name.chars().take(FRAME_CHARS_MAX).collect()).collect()
+}
