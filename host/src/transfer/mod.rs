@@ -1,11 +1,37 @@
 //! Moving files over FTP and FTPS so that a crash costs one commit interval and nothing else.
 //!
 //! This module knows neither Wasm nor the journal: a transfer is given a [`TransferLog`] to keep its
-//! offsets in, a [`Pool`](pool) to lease sessions from, and tells what happens through a callback.
+//! offsets in, a [`Watch`] to tell how it goes and a [`Stop`] that ends it early.
+//!
+//! | part | holds |
+//! |---|---|
+//! | [`Transfers`] | the handle: leases sessions from the pool, repeats what is safe to repeat |
+//! | `remote`, [`ftp`] | what is asked of a server, and the session that asks |
+//! | `local` | granted folders, never left and durable |
+//! | `hash`, `record` | hash states that can be saved; what a transfer keeps in its log |
+//! | `look` | stat, list, wait, small reads |
 
 pub mod ftp;
-mod log;
-mod remote;
 
+mod hash;
+mod local;
+mod log;
+mod look;
+mod options;
+mod part;
+mod pattern;
+mod pool;
+mod record;
+mod remote;
+mod stop;
+mod transfers;
+mod watch;
+
+pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};
+pub use options::Options;
+pub use part::PartName;
 pub use remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
+pub use stop::{Stop, StopKind};
+pub use transfers::{Job, Transfers};
+pub use watch::{Unwatched, Watch};

@@ -1,0 +1,196 @@
+//! Changes of names: atomic, and durable when they return.
+
+use rustix::fs::{AtFlags, FlockOperation, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::io::{Seek, Write};
+
+use super::part::Identity;
+use super::root::{LocalFile, LocalRoot, Place, blocking, create_dirs};
+use crate::crash;
+use crate::model::{Fault, FaultCode, IfExists};
+
+/// Whether a rename found its new name taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renamed {
+    /// It took place, and is durable.
+    Done,
+    /// The new name is taken; nothing was done.
+    Taken,
+}
+
+/// Whether a rename under this policy may replace what stands at the new name.
+pub(crate) fn replace_mode(policy: IfExists) -> bool {
+    match policy {
+        IfExists::Replace | IfExists::Newer => true,
+        IfExists::Fail | IfExists::Skip => false,
+    }
+}
+
+impl LocalRoot {
+    /// Writes a whole file so that others see either what was there before or all of `bytes`.
+    /// Folders that are missing are made. Durable when it returns.
+    ///
+    /// # Errors
+    /// `file.denied`, `file.no-space`, `file.bad-name`, `file.io`.
+    pub async fn write_atomic(&self, inside: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        let file = self.file(inside)?;
+        blocking(move || file.write_now(&bytes)).await
+    }
+
+    /// Gives a file or folder another name within this root; an existing file is replaced.
+    ///
+    /// # Errors
+    /// `file.not-found`, `file.denied`, `file.bad-name`, `file.io`.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<(), Fault> {
+        let (from, to) = (self.file(from)?, self.file(to)?);
+        blocking(move || from.rename_now(&to, true).map(|_| ())).await
+    }
+
+    /// Removes a file, a link, or an empty folder.
+    ///
+    /// # Errors
+    /// `file.not-found`, `file.denied` (also for a folder with something in it), `file.io`.
+    pub async fn remove(&self, inside: &str) -> Result<(), Fault> {
+        let file = self.file(inside)?;
+        blocking(move || {
+            if file.remove_now()? {
+                return Ok(());
+            }
+            Err(Fault::new(FaultCode::FileNotFound, format!("cannot remove {file}: nothing is there")))
+        })
+        .await
+    }
+
+    /// Makes a folder, and those above it that are missing. One that is there already is as good.
+    ///
+    /// # Errors
+    /// `file.exists` where a file has that name; `file.denied`, `file.no-space`, `file.io`.
+    pub async fn make_dir(&self, inside: &str) -> Result<(), Fault> {
+        let file = self.file(inside)?;
+        if file.inside.is_empty() {
+            return Ok(());
+        }
+        blocking(move || {
+            let failed = |e| Fault::local(format_args!("cannot make the folder {file}"), &e);
+            create_dirs(file.root.dir(), &file.inside).map_err(failed)?;
+            if file.root.dir().symlink_metadata(&file.inside).map_err(failed)?.is_dir() {
+                return Ok(());
+            }
+            let why = format!("cannot make the folder {file}: something else has that name");
+            Err(Fault::new(FaultCode::FileExists, why))
+        })
+        .await
+    }
+}
+
+impl LocalFile {
+    /// What stands there, by inode; `None` for nothing.
+    pub(crate) fn identity_now(&self) -> Result<Option<Identity>, Fault> {
+        let place = match self.place(false) {
+            Ok(place) => place,
+            Err(fault) if fault.code == FaultCode::FileNotFound => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        match place.stat() {
+            Ok(stat) => Ok(Some(Identity::new(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.failed("cannot look at", error)),
+        }
+    }
+
+    /// Gives this file another name; without `replace`, only one that isn't taken. Both folders
+    /// are durable when it returns.
+    pub(crate) fn rename_now(&self, to: &Self, replace: bool) -> Result<Renamed, Fault> {
+        let failed = |error| self.failed("cannot rename", error).while_doing(format_args!("to {to}"));
+        let (from, into) = (self.place(false)?, to.place(true)?);
+        crash::point("local.rename");
+        let renamed = if replace {
+            rustix::fs::renameat(&from, from.name.as_str(), &into, into.name.as_str())
+        } else {
+            rename_if_free(&from, &into)
+        };
+        crash::point("local.renamed");
+        match renamed {
+            Ok(()) => {}
+            Err(Errno::EXIST) if !replace => return Ok(Renamed::Taken),
+            Err(error) => return Err(failed(error)),
+        }
+        into.sync().map_err(failed)?;
+        if parent(self) != parent(to) {
+            from.sync().map_err(failed)?;
+        }
+        Ok(Renamed::Done)
+    }
+
+    /// Removes what has this name; false when nothing has.
+    pub(crate) fn remove_now(&self) -> Result<bool, Fault> {
+        let failed = |error| self.failed("cannot remove", error);
+        let place = match self.place(false) {
+            Ok(place) => place,
+            Err(fault) if fault.code == FaultCode::FileNotFound => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
+        crash::point("local.remove");
+        let removed = match rustix::fs::unlinkat(&place, place.name.as_str(), AtFlags::empty()) {
+            Err(Errno::ISDIR) => rustix::fs::unlinkat(&place, place.name.as_str(), AtFlags::REMOVEDIR),
+            removed => removed,
+        };
+        crash::point("local.removed");
+        match removed {
+            Ok(()) => place.sync().map_err(failed).map(|()| true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(Errno::NOTEMPTY) => {
+                let why = format!("cannot remove {self}: the folder isn't empty");
+                Err(Fault::new(FaultCode::FileDenied, why))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Writes all of `bytes` beside the file and renames. The name beside it is always the same,
+    /// so that what a crash leaves is used up by the next write; a lock keeps two writers apart.
+    fn write_now(&self, bytes: &[u8]) -> Result<(), Fault> {
+        let failed = |error| self.failed("cannot write", error);
+        let failed_io = |error| Fault::local(format_args!("cannot write {self}"), &error);
+        let hash = blake3::hash(self.name().as_bytes()).to_hex();
+        let aside = self.sibling(&format!(".{}.write.part", &hash[..32]));
+        let place = aside.place(true)?;
+        let mut file = loop {
+            let file = place.open(OFlags::WRONLY | OFlags::CREATE).map_err(failed)?;
+            rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(failed)?;
+            // Whoever had the lock before has renamed the file away: then this isn't it any more.
+            let held = rustix::fs::fstat(&file).map_err(failed)?;
+            if place.stat().is_ok_and(|named| (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)) {
+                break file;
+            }
+        };
+        file.set_len(0).map_err(failed_io)?;
+        file.rewind().map_err(failed_io)?;
+        crash::point("local.write");
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        crash::point("local.written");
+        if let Err(error) = written {
+            // A full disk is no reason to leave a useless part there.
+            let _ = aside.remove_now();
+            return Err(failed_io(error));
+        }
+        aside.rename_now(self, true).map(|_| ())
+    }
+}
+
+fn parent(file: &LocalFile) -> &str {
+    file.inside.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// A rename that never replaces. File systems that can't do it in one step (EINVAL) get a second
+/// name for the file first, which fails as well where the name is taken.
+fn rename_if_free(from: &Place, into: &Place) -> Result<(), Errno> {
+    let (old, new) = (from.name.as_str(), into.name.as_str());
+    match rustix::fs::renameat_with(from, old, into, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::linkat(from, old, into, new, AtFlags::empty())?;
+            rustix::fs::unlinkat(from, old, AtFlags::empty())
+        }
+        renamed => renamed,
+    }
+}

@@ -1,0 +1,16 @@
+//! Files in a granted folder.
+//!
+//! A [`LocalRoot`] is one open folder; everything is named relative to it. Folders on the way are
+//! resolved by cap-std, which never leaves the root; the last part of a path is used only relative
+//! to its opened folder and never followed when it is a symbolic link. Every operation runs on the
+//! blocking threads, since even a stat may wait for a network file system.
+
+mod atomic;
+mod list;
+mod part;
+mod read;
+mod root;
+
+pub(crate) use atomic::{Renamed, replace_mode};
+pub(crate) use part::{Identity, PartFile, Source};
+pub use root::{LocalFile, LocalRoot};

@@ -1,0 +1,45 @@
+//! What all transfers of a process have in common.
+
+use std::time::Duration;
+
+use crate::model::ByteCount;
+
+/// How much a transfer may have under way, and how it goes about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most bytes that have come (or gone out) and aren't committed: what a kill costs at most,
+    /// together with `overlap`. At least [`Options::COMMIT_BYTES_MIN`].
+    pub commit_bytes: ByteCount,
+    /// How long the oldest byte may stay uncommitted while the network still delivers.
+    pub commit_interval: Duration,
+    /// How many bytes before the committed offset are fetched (or sent) again when a transfer goes
+    /// on, so that another file, or a server that ignored REST, is noticed.
+    pub overlap: ByteCount,
+    /// A session that lay unused for longer is asked with NOOP before it is used again.
+    pub probe_after: Duration,
+    /// How often a watcher is told of progress at most.
+    pub progress_interval: Duration,
+}
+
+impl Options {
+    /// The smallest `commit_bytes`: two reads of 256 KiB have to fit, or nothing could be received
+    /// while a commit is under way.
+    pub const COMMIT_BYTES_MIN: u64 = 512 * 1024;
+
+    /// `commit_bytes`, within its bound.
+    pub(super) fn window(&self) -> u64 {
+        self.commit_bytes.0.max(Self::COMMIT_BYTES_MIN)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            commit_bytes: ByteCount(16 << 20),
+            commit_interval: Duration::from_secs(5),
+            overlap: ByteCount(64 << 10),
+            probe_after: Duration::from_secs(2),
+            progress_interval: Duration::from_millis(100),
+        }
+    }
+}

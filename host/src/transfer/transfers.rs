@@ -1,0 +1,152 @@
+//! The handle through which everything on a site is done.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::local::LocalFile;
+use super::log::TransferLog;
+use super::options::Options;
+use super::part::PartName;
+use super::pool::{Lease, Pool};
+use super::remote::{Connect, Remote};
+use super::stop::Stop;
+use super::watch::Watch;
+use crate::clock::Clock;
+use crate::model::{Fault, RemotePath, RetryPolicy, Site, TransferOptions};
+
+/// Moves files, and looks at and changes what is on sites. Cheap to clone; all clones share one pool
+/// of sessions.
+#[derive(Clone)]
+pub struct Transfers {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    /// The state of a splitmix64 generator, for jitter only.
+    dice: AtomicU64,
+}
+
+/// One file to move, and where what happens is kept and told.
+pub struct Job<'a> {
+    /// Where the remote side is.
+    pub site: Arc<Site>,
+    /// The remote file.
+    pub remote: RemotePath,
+    /// The local file.
+    pub local: LocalFile,
+    /// How it is to be moved.
+    pub options: TransferOptions,
+    /// Whose part the unfinished file is.
+    pub part: PartName,
+    /// Where the transfer keeps what must survive a crash. A job that is started again with the same
+    /// log goes on where the log says; a log serves one job only.
+    pub log: Arc<dyn TransferLog>,
+    /// Who is told how it goes.
+    pub watch: &'a dyn Watch,
+    /// What stops it early.
+    pub stop: Stop,
+}
+
+impl Transfers {
+    /// Transfers over sessions that `connect` makes. No connection is opened yet.
+    #[must_use]
+    pub fn new(connect: Arc<dyn Connect>, clock: Arc<dyn Clock>, options: Options) -> Self {
+        let mut seed = [0; 8];
+        // Jitter that everybody could foresee would still be jitter.
+        let _ = getrandom::fill(&mut seed);
+        let pool = Pool::new(connect, clock.clone(), &options);
+        let dice = AtomicU64::new(u64::from_le_bytes(seed));
+        Self { inner: Arc::new(Inner { pool, clock, options, dice }) }
+    }
+
+    /// Says QUIT on all sessions that aren't in use; for the end of the process.
+    pub async fn close(&self) {
+        self.inner.pool.close_idle().await;
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// A session of this site; see [`Pool::lease`].
+    pub(super) async fn lease(&self, site: &Site) -> Result<Lease, Fault> {
+        self.inner.pool.lease(site).await
+    }
+
+    /// The wait after the `failed`-th failure in a row, or `None` when `fault` is final or the
+    /// attempts are used up.
+    pub(super) fn backoff(
+        &self,
+        policy: &RetryPolicy,
+        fault: &Fault,
+        failed: u32,
+        elapsed: Duration,
+        previous: Duration,
+    ) -> Option<Duration> {
+        if !fault.is_transient() || policy.non_retryable.iter().any(|code| code == fault.code.as_str()) {
+            return None;
+        }
+        let wait = policy.delay(failed, elapsed, previous, self.roll())?;
+        Some(wait.max(Duration::from_millis(fault.retry_after_ms.unwrap_or(0))))
+    }
+
+    /// A number that is uniform in 0..=u32::MAX (splitmix64; Steele, Lea, Flood 2014).
+    fn roll(&self) -> u32 {
+        let mut z = self.inner.dice.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(0)
+    }
+
+    /// Does what is safe to repeat, on a session of its own each time, as often as the site's policy
+    /// says.
+    pub(super) async fn repeat<T, F>(&self, site: &Site, mut work: F) -> Result<T, Fault>
+    where
+        F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
+    {
+        let start = self.clock().monotonic();
+        let (mut failed, mut previous) = (0, Duration::ZERO);
+        loop {
+            let mut fault = match self.once(site, &mut work).await {
+                Ok(value) => return Ok(value),
+                Err(fault) => fault,
+            };
+            failed += 1;
+            let elapsed = self.clock().monotonic().saturating_sub(start);
+            let Some(wait) = self.backoff(&site.retry, &fault, failed, elapsed, previous) else {
+                fault.attempts = failed;
+                return Err(fault);
+            };
+            previous = wait;
+            self.clock().sleep(wait).await;
+        }
+    }
+
+    /// Does something once, on a leased session.
+    pub(super) async fn once<T, F>(&self, site: &Site, mut work: F) -> Result<T, Fault>
+    where
+        F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
+    {
+        let mut lease = self.lease(site).await?;
+        let result = work(&mut *lease).await;
+        lease.after(&result);
+        result
+    }
+}
+
+impl fmt::Debug for Transfers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfers").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
