@@ -1,0 +1,243 @@
+//! From what was typed to what was meant: defaults, bounds, and keys that must fit each other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::line_of;
+use super::quantity::{TypedDuration, TypedSize};
+use super::{Error, TransferSettings, WasmLimits, closest, typed};
+use crate::model::{DataMode, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
+
+/// A name that can stand in `NAME:PATH` and in a TOML header without quotes.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        return Err(format!(
+            "the name `{}` isn't made of 1 to 64 letters, digits, `-` and `_`",
+            name.escape_debug()
+        ));
+    }
+    Ok(())
+}
+
+/// Turns what was typed into what was meant, knowing where it stands.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    file: &'a Path,
+    base: &'a Path,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads what `text`, the content of `file`, says; relative paths are relative to `base`.
+    pub(super) fn new(text: &'a str, file: &'a Path, base: &'a Path) -> Self {
+        Self { text, file, base }
+    }
+
+    fn wrong<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Error {
+        Error::new(message).at(self.file, Some(line_of(self.text, at.span().start)))
+    }
+
+    fn path(&self, path: Option<&PathBuf>) -> Option<PathBuf> {
+        path.map(|path| self.base.join(path))
+    }
+
+    /// A duration that would make every attempt fail when it is zero.
+    fn deadline(
+        &self,
+        key: &str,
+        typed: Option<&Spanned<TypedDuration>>,
+        default: Duration,
+    ) -> Result<Duration, Error> {
+        match typed {
+            None => Ok(default),
+            Some(typed) if typed.get_ref().0.is_zero() => {
+                Err(self.wrong(typed, format!("`{key}` must be longer than nothing")))
+            }
+            Some(typed) => Ok(typed.get_ref().0),
+        }
+    }
+
+    fn size(&self, key: &str, typed: &Spanned<TypedSize>, min: u64, max: u64) -> Result<u64, Error> {
+        let bytes = typed.get_ref().0;
+        if (min..=max).contains(&bytes) {
+            return Ok(bytes);
+        }
+        let bounds = format!("{} and {}", super::show_size(min), super::show_size(max));
+        Err(self.wrong(typed, format!("`{key}` must lie between {bounds}")))
+    }
+
+    pub(super) fn transfer(&self, typed: &typed::Transfer) -> Result<TransferSettings, Error> {
+        let default = TransferSettings::default();
+        let size = |key, typed: &Option<Spanned<TypedSize>>, default, min, max| match typed {
+            None => Ok(default),
+            Some(typed) => self.size(key, typed, min, max),
+        };
+        Ok(TransferSettings {
+            commit_bytes: size(
+                "commit_bytes",
+                &typed.commit_bytes,
+                default.commit_bytes,
+                512 << 10,
+                1 << 40,
+            )?,
+            commit_interval: self.deadline(
+                "commit_interval",
+                typed.commit_interval.as_ref(),
+                default.commit_interval,
+            )?,
+            // ftp.md: a resume compares between 64 KiB and 1 MiB with what is on disk.
+            overlap: size("overlap", &typed.overlap, default.overlap, 64 << 10, 1 << 20)?,
+        })
+    }
+
+    pub(super) fn limits(&self, typed: &typed::Limits) -> Result<WasmLimits, Error> {
+        let size = |key, typed: &Option<Spanned<TypedSize>>, min, max| {
+            typed.as_ref().map(|typed| self.size(key, typed, min, max)).transpose()
+        };
+        Ok(WasmLimits {
+            component_size: size("component_size", &typed.component_size, 1 << 10, 1 << 30)?,
+            memory: size("memory", &typed.memory, 1 << 20, 4 << 30)?,
+            fuel: typed.fuel,
+        })
+    }
+
+    pub(super) fn retry(&self, name: &str, typed: &Spanned<typed::Retry>) -> Result<RetryPolicy, Error> {
+        check_name(name).map_err(|wrong| self.wrong(typed, wrong))?;
+        let default = RetryPolicy::default();
+        let given = typed.get_ref();
+        if given.attempts == Some(0) {
+            return Err(self.wrong(typed, format!("`attempts` of [retry.{name}] must be at least 1")));
+        }
+        let millis = |duration: Option<TypedDuration>| {
+            duration.map(|duration| u64::try_from(duration.0.as_millis()).unwrap_or(u64::MAX))
+        };
+        Ok(RetryPolicy {
+            max_attempts: given.attempts.or(default.max_attempts),
+            max_elapsed_ms: millis(given.max_elapsed).or(default.max_elapsed_ms),
+            initial_delay_ms: millis(given.initial_delay).unwrap_or(default.initial_delay_ms),
+            multiplier_percent: given.multiplier_percent.unwrap_or(default.multiplier_percent),
+            max_delay_ms: millis(given.max_delay).unwrap_or(default.max_delay_ms),
+            jitter: given.jitter.unwrap_or(default.jitter),
+            non_retryable: given.non_retryable.clone().unwrap_or_default(),
+            on_exhausted: given.on_exhausted.unwrap_or(default.on_exhausted),
+        })
+    }
+
+    pub(super) fn site(
+        &self,
+        name: &str,
+        typed: &Spanned<typed::Site>,
+        policies: &BTreeMap<String, RetryPolicy>,
+    ) -> Result<Site, Error> {
+        check_name(name).map_err(|wrong| self.wrong(typed, wrong))?;
+        let given = typed.get_ref();
+        let url = &given.url.0;
+        if url.user.is_some() && given.user.is_some() {
+            return Err(self.wrong(typed, format!("[site.{name}] has a user in `url` and one in `user`")));
+        }
+        let user = given.user.clone().or_else(|| url.user.clone());
+        if user.as_ref().is_some_and(|user| user.chars().any(char::is_control)) {
+            return Err(self.wrong(typed, format!("`user` of [site.{name}] has a control character")));
+        }
+        let tls = self.tls(name, typed)?;
+        let port = url.port.unwrap_or(if tls.mode == TlsMode::Implicit { 990 } else { 21 });
+        Ok(Site {
+            name: name.to_owned(),
+            host: url.host.clone(),
+            port,
+            user: user.unwrap_or_else(|| "anonymous".to_owned()),
+            password: given.password.as_ref().map(|secret| match &secret.0 {
+                SecretRef::File(path) => SecretRef::File(self.base.join(path)),
+                other => other.clone(),
+            }),
+            root: url.root.clone(),
+            tls,
+            mode: given.mode.unwrap_or(DataMode::Passive),
+            limits: self.site_limits(given)?,
+            retry: self.site_retry(name, given, policies)?,
+        })
+    }
+
+    fn tls(&self, name: &str, typed: &Spanned<typed::Site>) -> Result<TlsPolicy, Error> {
+        let given = typed.get_ref();
+        let mode = match (&given.tls, given.url.0.implicit_tls) {
+            (None, false) => TlsMode::Explicit,
+            (None, true) => TlsMode::Implicit,
+            (Some(tls), true) if *tls.get_ref() != TlsMode::Implicit => {
+                return Err(self
+                    .wrong(tls, format!("[site.{name}] has an ftps:// URL, which means implicit TLS"))
+                    .with_hint("write ftp:// for explicit TLS or for none"));
+            }
+            (Some(tls), _) => *tls.get_ref(),
+        };
+        if given.client_cert.is_some() != given.client_key.is_some() {
+            return Err(self
+                .wrong(typed, format!("[site.{name}] needs both `client_cert` and `client_key`, or none")));
+        }
+        Ok(TlsPolicy {
+            mode,
+            verify: given.tls_verify.unwrap_or(TlsVerify::Full),
+            ca_file: self.path(given.ca_file.as_ref()),
+            client_cert: self.path(given.client_cert.as_ref()),
+            client_key: self.path(given.client_key.as_ref()),
+        })
+    }
+
+    fn site_limits(&self, given: &typed::Site) -> Result<SiteLimits, Error> {
+        let default = SiteLimits::default();
+        let sessions_max = match &given.sessions {
+            None => default.sessions_max,
+            Some(sessions) if *sessions.get_ref() == 0 => {
+                return Err(self.wrong(sessions, "`sessions` must be at least 1"));
+            }
+            Some(sessions) => *sessions.get_ref(),
+        };
+        Ok(SiteLimits {
+            reply: self.deadline("timeout", given.timeout.as_ref(), default.reply)?,
+            connect: self.deadline("connect_timeout", given.connect_timeout.as_ref(), default.connect)?,
+            idle: self.deadline("idle_timeout", given.idle_timeout.as_ref(), default.idle)?,
+            transfer: given
+                .transfer_timeout
+                .as_ref()
+                .map(|typed| self.deadline("transfer_timeout", Some(typed), default.reply))
+                .transpose()?,
+            final_reply: self.deadline(
+                "final_reply_timeout",
+                given.final_reply_timeout.as_ref(),
+                default.final_reply,
+            )?,
+            settle: given.settle.map_or(default.settle, |typed| typed.0),
+            sessions_max,
+            session_idle: given.session_idle.map_or(default.session_idle, |typed| typed.0),
+        })
+    }
+
+    fn site_retry(
+        &self,
+        name: &str,
+        given: &typed::Site,
+        policies: &BTreeMap<String, RetryPolicy>,
+    ) -> Result<RetryPolicy, Error> {
+        let mut policy = match &given.retry {
+            None => RetryPolicy::default(),
+            Some(wanted) => policies.get(wanted.get_ref()).cloned().ok_or_else(|| {
+                let wrong =
+                    self.wrong(wanted, format!("there is no [retry.{}]", wanted.get_ref().escape_debug()));
+                match closest(wanted.get_ref(), policies.keys().map(String::as_str)) {
+                    Some(near) => wrong.with_hint(format!("did you mean `{near}`?")),
+                    None => wrong,
+                }
+            })?,
+        };
+        if let Some(attempts) = &given.attempts {
+            if *attempts.get_ref() == 0 {
+                return Err(self.wrong(attempts, format!("`attempts` of [site.{name}] must be at least 1")));
+            }
+            policy.max_attempts = Some(*attempts.get_ref());
+        }
+        Ok(policy)
+    }
+}

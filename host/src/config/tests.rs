@@ -1,0 +1,184 @@
+//! Files as people write them, right and wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Config, Environment, Error, Flags, Origin};
+use crate::model::{DataMode, SecretRef, SiteLimits, TlsMode, TlsVerify};
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    let home = [("HOME", "/home/u")];
+    Environment::new(home.iter().chain(pairs).map(|(name, value)| ((*name).into(), (*value).into())))
+}
+
+fn read(text: &str) -> Result<Config, Error> {
+    let file = Path::new("/etc/o/orchestrator.toml");
+    Config::from_text(text, Some(file), &Flags::default(), &environment(&[]), Path::new("/work"))
+}
+
+/// The message of a file that isn't taken, with its place and its hint.
+fn refusal(text: &str) -> String {
+    let error = read(text).unwrap_err();
+    format!("{error} | {}", error.hint.as_deref().unwrap_or_default())
+}
+
+#[test]
+fn a_site_needs_only_a_url() {
+    let config = read("[site.a]\nurl = 'ftp://h'").unwrap();
+    let site = &config.sites["a"];
+    assert_eq!((site.host.as_str(), site.port, site.user.as_str()), ("h", 21, "anonymous"));
+    assert_eq!(
+        (site.tls.mode, site.tls.verify, site.mode),
+        (TlsMode::Explicit, TlsVerify::Full, DataMode::Passive)
+    );
+    assert_eq!(site.limits, SiteLimits::default());
+    assert_eq!(config.state.0, Path::new("/home/u/.local/state/orchestrator"));
+}
+
+#[test]
+fn every_key_of_a_site_is_meant() {
+    let config = read(
+        r#"
+        [retry.slow]
+        attempts = 3
+        initial_delay = "2s"
+        on_exhausted = "pause"
+        [site.bank]
+        url = "ftp://jane@h:2121/in%20box"
+        password = { file = "secret/pw" }
+        tls = "none"
+        tls_verify = "none"
+        ca_file = "ca.pem"
+        client_cert = "c.pem"
+        client_key = "/k.pem"
+        mode = "active"
+        timeout = "1s"
+        connect_timeout = "2s"
+        idle_timeout = "3s"
+        transfer_timeout = "4s"
+        final_reply_timeout = "5s"
+        settle = "0s"
+        sessions = 3
+        session_idle = "6s"
+        attempts = 7
+        retry = "slow"
+        "#,
+    )
+    .unwrap();
+    let site = &config.sites["bank"];
+    assert_eq!((site.user.as_str(), site.root.as_str(), site.port), ("jane", "in box", 2121));
+    assert_eq!(site.password, Some(SecretRef::File("/etc/o/secret/pw".into())));
+    assert_eq!(site.tls.ca_file.as_deref(), Some(Path::new("/etc/o/ca.pem")));
+    assert_eq!(site.tls.client_key.as_deref(), Some(Path::new("/k.pem")));
+    let secs = Duration::from_secs;
+    assert_eq!(
+        site.limits,
+        SiteLimits {
+            reply: secs(1),
+            connect: secs(2),
+            idle: secs(3),
+            transfer: Some(secs(4)),
+            final_reply: secs(5),
+            settle: secs(0),
+            sessions_max: 3,
+            session_idle: secs(6),
+        }
+    );
+    assert_eq!((site.retry.max_attempts, site.retry.initial_delay_ms), (Some(7), 2000));
+    assert_eq!(config.retry["slow"].max_attempts, Some(3));
+}
+
+#[test]
+fn implicit_tls_has_its_own_port() {
+    let config = read("[site.a]\nurl='ftps://h'\n[site.b]\nurl='ftp://h'\ntls='implicit'").unwrap();
+    for name in ["a", "b"] {
+        assert_eq!(
+            (config.sites[name].tls.mode, config.sites[name].port),
+            (TlsMode::Implicit, 990),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
+    assert_eq!(
+        refusal("# first\n[site.a]\nurl = 'ftp://h'\ntsl = 'none'\n"),
+        "/etc/o/orchestrator.toml:4: unknown key `tsl` | did you mean `tls`?"
+    );
+    assert_eq!(
+        refusal("[sites.a]\nurl = 'ftp://h'\n"),
+        "/etc/o/orchestrator.toml:1: unknown key `sites` | did you mean `site`?"
+    );
+    assert_eq!(
+        refusal("[site.a]\nurl = 'ftp://h'\ntls = 'explicitly'\n"),
+        "/etc/o/orchestrator.toml:3: unknown value `explicitly` | did you mean `explicit`?"
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_where_it_stands() {
+    for (text, part) in [
+        ("[site.a]\n", ":1: missing field `url`"),
+        ("[site.a]\nurl = 'h'", ":2: the URL has no scheme"),
+        ("[site.'a:b']\nurl = 'ftp://h'", "the name `a:b`"),
+        (
+            "[site.a]\nurl = 'ftp://h'\ntimeout = 30",
+            ":3: invalid type: integer `30`, expected a duration in quotes",
+        ),
+        ("[site.a]\nurl = 'ftp://h'\ntimeout = '0s'", ":3: `timeout` must be longer than nothing"),
+        ("[site.a]\nurl = 'ftp://h'\nattempts = 0", ":3: `attempts` of [site.a] must be at least 1"),
+        (
+            "[site.a]\nurl = 'ftp://h'\nretry = 'slwo'\n[retry.slow]",
+            ":3: there is no [retry.slwo] | did you mean `slow`?",
+        ),
+        ("[site.a]\nurl = 'ftps://h'\ntls = 'none'", ":3: [site.a] has an ftps:// URL"),
+        ("[site.a]\nurl = 'ftp://h'\nclient_cert = 'c'", "needs both"),
+        ("[transfer]\ncommit_bytes = '1B'", ":2: `commit_bytes` must lie between 512KiB and 1TiB"),
+        ("[site.a\n", ":1: "),
+    ] {
+        let said = refusal(text);
+        assert!(said.contains(part), "{text:?} gave {said:?}, not {part:?}");
+    }
+}
+
+#[test]
+fn a_password_in_clear_is_never_shown() {
+    for text in [
+        "[site.a]\nurl = 'ftp://h'\npassword = 'hunter2'",
+        "[site.a]\nurl = 'ftp://h'\npassword = { plain = 'hunter2' }",
+        "[site.a]\nurl = 'ftp://h'\npassword = ['hunter2']",
+        "[site.a]\nurl = 'ftp://jane:hunter2@h'",
+        "[site.a]\nurl = 'ftp://h'\npassword = { env = 'A', file = 'hunter2' }",
+        "[site.a]\nurl = 'ftp://h'\npassword = 'hunter2",
+    ] {
+        let said = refusal(text);
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn flags_come_before_the_environment_before_the_file_before_defaults() {
+    let text = "[state]\npath = 's'\n[transfer]\ncommit_bytes = '1MiB'";
+    let file = Path::new("/etc/o/orchestrator.toml");
+    let load = |flags: &Flags, pairs: &[(&str, &str)]| {
+        Config::from_text(text, Some(file), flags, &environment(pairs), Path::new("/work")).unwrap()
+    };
+    let of_file = load(&Flags::default(), &[]);
+    assert_eq!(of_file.state, ("/etc/o/s".into(), Origin::File));
+    assert_eq!(of_file.transfer.commit_bytes, 1 << 20);
+    let variables = [("ORCHESTRATOR_STATE", "e"), ("ORCHESTRATOR_COMMIT_BYTES", "2MiB")];
+    let of_environment = load(&Flags::default(), &variables);
+    assert_eq!(of_environment.state, ("/work/e".into(), Origin::Environment));
+    assert_eq!(of_environment.transfer.commit_bytes, 2 << 20);
+    let flags = Flags { state: Some("f".into()), ..Flags::default() };
+    assert_eq!(load(&flags, &variables).state, ("/work/f".into(), Origin::Flag));
+}
+
+#[test]
+fn a_site_that_is_not_there_has_a_nearest_name() {
+    let config = read("[site.partner]\nurl = 'ftp://h'").unwrap();
+    let error = config.site("partnre").unwrap_err();
+    assert_eq!(error.to_string(), "there is no site `partnre` in /etc/o/orchestrator.toml");
+    assert_eq!(error.hint.as_deref(), Some("did you mean `partner`?"));
+}
