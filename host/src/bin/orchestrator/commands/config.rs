@@ -1,0 +1,261 @@
+//! `config show|check|path`
+
+use std::path::Path;
+
+use orchestrator_host::config::{Config, Origin, find, show_duration, show_size};
+use orchestrator_host::model::{DataMode, SecretRef, Site, TlsMode, TlsVerify};
+use serde_json::{Value, json};
+
+use crate::args::Format;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output;
+use crate::report::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print the settings in force; passwords only as references
+    Show,
+    /// Read all of it, and look whether every file and password that it names can be read
+    Check,
+    /// Print which file is read
+    Path,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    match args.command {
+        Command::Show => show(context),
+        Command::Check => check(context),
+        Command::Path => path(context),
+    }
+}
+
+fn path(context: &Context) -> Result<Exit, Failure> {
+    match find(&context.flags, &context.environment, &context.folder) {
+        Some(found) => {
+            output::line(found.path.display())?;
+            Ok(Exit::Ok)
+        }
+        None => Err(Failure::new(
+            Exit::NotFound,
+            "config.invalid",
+            "there is no configuration file; defaults hold",
+        )
+        .with_hint("`orchestrator site add NAME URL` makes one, or write orchestrator.toml here")),
+    }
+}
+
+fn show(context: &Context) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    match context.format {
+        Format::Text => output::print(&text(&config))?,
+        Format::Json | Format::Jsonl => output::json(&document(&config))?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Default => "by default",
+        Origin::File => "from the file",
+        Origin::Environment => "from the environment",
+        Origin::Flag => "from the command line",
+    }
+}
+
+fn text(config: &Config) -> String {
+    let file = config.file.as_deref().map_or("none".to_owned(), |file| file.display().to_string());
+    let mut text = format!(
+        "file   {file}\nstate  {} ({})\n\n[transfer]\ncommit_bytes = \"{}\"\ncommit_interval = \"{}\"\noverlap = \"{}\"\n",
+        config.state.0.display(),
+        origin(config.state.1),
+        show_size(config.transfer.commit_bytes),
+        show_duration(config.transfer.commit_interval),
+        show_size(config.transfer.overlap),
+    );
+    for site in config.sites.values() {
+        text.push_str(&format!("\n{}", site_text(site)));
+    }
+    text
+}
+
+/// A site as it would stand in the file, with every default written out.
+pub(crate) fn site_text(site: &Site) -> String {
+    let mut text = format!("[site.{}]\nurl = \"{}\"\n", site.name, url(site));
+    if let Some(password) = &site.password {
+        text.push_str(&format!("password = {}\n", password_text(password)));
+    }
+    let tls = &site.tls;
+    text.push_str(&format!("tls = \"{}\"\n", tls_mode(tls.mode)));
+    if tls.mode != TlsMode::None {
+        text.push_str(&format!("tls_verify = \"{}\"\n", tls_verify(tls.verify)));
+    }
+    for (key, path) in
+        [("ca_file", &tls.ca_file), ("client_cert", &tls.client_cert), ("client_key", &tls.client_key)]
+    {
+        if let Some(path) = path {
+            text.push_str(&format!("{key} = {}\n", quoted(path)));
+        }
+    }
+    let limits = &site.limits;
+    text.push_str(&format!("mode = \"{}\"\n", mode(site.mode)));
+    for (key, duration) in [
+        ("timeout", Some(limits.reply)),
+        ("connect_timeout", Some(limits.connect)),
+        ("idle_timeout", Some(limits.idle)),
+        ("transfer_timeout", limits.transfer),
+        ("final_reply_timeout", Some(limits.final_reply)),
+        ("settle", Some(limits.settle)),
+        ("session_idle", Some(limits.session_idle)),
+    ] {
+        if let Some(duration) = duration {
+            text.push_str(&format!("{key} = \"{}\"\n", show_duration(duration)));
+        }
+    }
+    text.push_str(&format!("sessions = {}\n", limits.sessions_max));
+    if let Some(attempts) = site.retry.max_attempts {
+        text.push_str(&format!("attempts = {attempts}\n"));
+    }
+    text
+}
+
+fn url(site: &Site) -> String {
+    let host = if site.host.contains(':') { format!("[{}]", site.host) } else { site.host.clone() };
+    let encode = |text: &str, keep: &str| {
+        text.bytes().fold(String::new(), |mut url, byte| {
+            if byte.is_ascii_alphanumeric() || keep.as_bytes().contains(&byte) {
+                url.push(char::from(byte));
+            } else {
+                url.push_str(&format!("%{byte:02X}"));
+            }
+            url
+        })
+    };
+    format!("ftp://{}@{host}:{}/{}", encode(&site.user, "-._~"), site.port, encode(&site.root, "-._~/"))
+}
+
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().escape_default())
+}
+
+fn password_text(password: &SecretRef) -> String {
+    match password {
+        SecretRef::Env(name) => format!("{{ env = \"{}\" }}", name.escape_default()),
+        SecretRef::File(path) => format!("{{ file = {} }}", quoted(path)),
+        SecretRef::Command(command) => format!("{{ command = \"{}\" }}", command.escape_default()),
+    }
+}
+
+fn tls_mode(mode: TlsMode) -> &'static str {
+    match mode {
+        TlsMode::Explicit => "explicit",
+        TlsMode::Implicit => "implicit",
+        TlsMode::None => "none",
+    }
+}
+
+fn tls_verify(verify: TlsVerify) -> &'static str {
+    match verify {
+        TlsVerify::Full => "full",
+        TlsVerify::None => "none",
+    }
+}
+
+fn mode(mode: DataMode) -> &'static str {
+    match mode {
+        DataMode::Passive => "passive",
+        DataMode::Active => "active",
+    }
+}
+
+fn document(config: &Config) -> Value {
+    let sites: serde_json::Map<String, Value> =
+        config.sites.iter().map(|(name, site)| (name.clone(), site_document(site))).collect();
+    json!({
+        "$type": "orchestrator.config/1",
+        "file": config.file,
+        "state": { "path": config.state.0, "origin": config.state.1 },
+        "transfer": {
+            "commit_bytes": config.transfer.commit_bytes,
+            "commit_interval_ms": config.transfer.commit_interval.as_millis(),
+            "overlap": config.transfer.overlap,
+        },
+        "site": sites,
+    })
+}
+
+/// A site in JSON; the password only as a reference.
+pub(crate) fn site_document(site: &Site) -> Value {
+    let limits = &site.limits;
+    json!({
+        "name": site.name,
+        "url": url(site),
+        "password": site.password,
+        "tls": tls_mode(site.tls.mode),
+        "tls_verify": tls_verify(site.tls.verify),
+        "ca_file": site.tls.ca_file,
+        "client_cert": site.tls.client_cert,
+        "client_key": site.tls.client_key,
+        "mode": mode(site.mode),
+        "timeout_ms": limits.reply.as_millis(),
+        "connect_timeout_ms": limits.connect.as_millis(),
+        "idle_timeout_ms": limits.idle.as_millis(),
+        "transfer_timeout_ms": limits.transfer.map(|limit| limit.as_millis()),
+        "final_reply_timeout_ms": limits.final_reply.as_millis(),
+        "settle_ms": limits.settle.as_millis(),
+        "sessions": limits.sessions_max,
+        "attempts": site.retry.max_attempts,
+    })
+}
+
+fn check(context: &Context) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let mut wrong = Vec::new();
+    for site in config.sites.values() {
+        let mut complain =
+            |key: &str, what: String| wrong.push(format!("[site.{}] {key}: {what}", site.name));
+        let tls = &site.tls;
+        for (key, path) in
+            [("ca_file", &tls.ca_file), ("client_cert", &tls.client_cert), ("client_key", &tls.client_key)]
+        {
+            if let Some(Err(error)) = path.as_ref().map(std::fs::File::open) {
+                complain(
+                    key,
+                    format!("{} can't be read: {error}", path.as_deref().unwrap_or(Path::new("")).display()),
+                );
+            }
+        }
+        match &site.password {
+            Some(SecretRef::Env(name)) if std::env::var_os(name).is_none() => {
+                complain("password", format!("the variable {name} isn't set"));
+            }
+            Some(SecretRef::File(path)) => {
+                if let Err(error) = std::fs::read(path) {
+                    complain("password", format!("{} can't be read: {error}", path.display()));
+                }
+            }
+            // A command may ask somebody, or cost something: it is run when the site is used.
+            Some(SecretRef::Env(_) | SecretRef::Command(_)) | None => {}
+        }
+    }
+    let file =
+        config.file.as_deref().map_or("no file; defaults hold".to_owned(), |file| file.display().to_string());
+    if context.format != Format::Text {
+        output::json(&json!({
+            "$type": "orchestrator.config-check/1", "file": config.file, "sites": config.sites.len(), "wrong": wrong,
+        }))?;
+    }
+    if wrong.is_empty() {
+        if context.format == Format::Text {
+            output::line(format!("{file}: {} sites, nothing wrong", config.sites.len()))?;
+        }
+        return Ok(Exit::Ok);
+    }
+    Err(Failure::new(Exit::Usage, "config.invalid", format!("{file}: {}", wrong.join("; "))))
+}
