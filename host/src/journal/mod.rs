@@ -1,1 +1,59 @@
-//! (being built)
+//! The journal: the ordered entries of a run, from which it is brought back after a crash.
+//!
+//! A run is deterministic but for what the host tells it, so a run *is* its journal: replaying the
+//! same component over the same entries arrives at the same place and then goes on live.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `entry`, `disk` | the facts, and what they look like on disk |
+//! | `state` | the fold: which fact may follow which, and how a run stands after them |
+//! | `steps` | [`StepLog`]: replay or record |
+//! | `effect`, `slot`, `deliveries` | what an effect, a transfer and a batch keep there |
+//! | `halt` | why a guest is stopped; divergence |
+//! | `control` | cancel, pause and suspicion, from outside of the guest |
+//! | `writer`, `cursor` | the one way to append to a run's journal, and the one to read it |
+//! | `store`, `error`, `limits` | what is asked of a store, and what it promises |
+//! | `memory` | the store as a model |
+//!
+//! Whoever drives a run claims it; every write carries the claim's epoch and the number of the last
+//! entry known, so a process that lost the run is refused (`store`).
+
+mod entry;
+mod state;
+mod steps;
+
+mod deliveries;
+mod effect;
+mod halt;
+mod slot;
+
+mod control;
+mod cursor;
+mod disk;
+mod fingerprint;
+mod summary;
+mod writer;
+
+mod error;
+mod limits;
+mod store;
+
+mod memory;
+
+pub use control::{
+    Control, UNCLEAN_ENDS_MAX, cancel_resting, history, is_suspect, pause_resting, state_of, suspicion,
+};
+pub use disk::ENTRY_FORMAT;
+pub use effect::{Delivery, Effect};
+pub use entry::{CallRecord, Ending, Entry, Fact, RunCreated, Stored};
+pub use error::Error;
+pub use fingerprint::Fingerprint;
+pub use halt::{Divergence, Halt, Seen};
+pub use limits::Limits;
+pub use memory::MemoryStore;
+pub use slot::{NAME_BYTES_MAX, Slot};
+pub use state::{Cancel, FailedAttempt, RunState, next_status};
+pub use steps::{Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, StepLog};
+pub use store::{Append, BlobId, Claim, KEY_BYTES_MAX, NewRun, RunExport, RunHead, Store, Versioned, Write};
+pub use summary::Summary;
+pub use writer::{fold, load};

@@ -1,0 +1,86 @@
+//! Reading a journal from its front, a page at a time, without ever going back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::disk;
+use super::entry::Entry;
+use super::error::Error;
+use super::store::Store;
+use crate::model::RunId;
+
+/// Bytes of entries read at a time: large enough that the store is asked seldom, small enough that a
+/// thousand replaying runs fit into memory.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// A place in a journal.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    store: Arc<dyn Store>,
+    run: RunId,
+    page: VecDeque<Bytes>,
+    /// The number of the first entry of `page`, or of the next page's.
+    next: u64,
+    /// The number of the last entry that will be given.
+    last: u64,
+    /// The entry in front, decoded, once somebody looked.
+    front: Option<Entry>,
+}
+
+impl Cursor {
+    /// Stands before entry `first`; ends after entry `last`.
+    pub(super) fn new(store: Arc<dyn Store>, run: RunId, first: u64, last: u64) -> Self {
+        Self { store, run, page: VecDeque::new(), next: first, last, front: None }
+    }
+
+    /// The number of the next entry.
+    pub(super) fn seq(&self) -> u64 {
+        self.next
+    }
+
+    /// The next entry, which stays.
+    pub(super) async fn peek(&mut self) -> Result<Option<&Entry>, Error> {
+        if self.front.is_none() {
+            self.front = self.load().await?;
+        }
+        Ok(self.front.as_ref())
+    }
+
+    /// The next entry, past which the cursor goes.
+    pub(super) async fn next(&mut self) -> Result<Option<Entry>, Error> {
+        let entry = match self.front.take() {
+            Some(entry) => Some(entry),
+            None => self.load().await?,
+        };
+        if entry.is_some() {
+            self.page.pop_front();
+            self.next += 1;
+        }
+        Ok(entry)
+    }
+
+    async fn load(&mut self) -> Result<Option<Entry>, Error> {
+        if self.next > self.last {
+            return Ok(None);
+        }
+        if self.page.is_empty() {
+            let (first, page) = self.store.read(&self.run, self.next, PAGE_BYTES).await?;
+            if first != self.next || page.is_empty() {
+                return Err(Error::damaged(format!(
+                    "entry {} of run {} is missing (of {})",
+                    self.next, self.run, self.last
+                )));
+            }
+            self.page = page.into();
+        }
+        let bytes = &self.page[0];
+        disk::decode(bytes).map(Some).map_err(|error| match error {
+            Error::Damaged { what } => {
+                Error::damaged(format!("entry {} of run {}: {what}", self.next, self.run))
+            }
+            other => other,
+        })
+    }
+}
