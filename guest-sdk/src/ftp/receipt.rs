@@ -1,0 +1,54 @@
+//! What a finished transfer proves.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::{Digest, FileInfo, HashAlgorithm};
+
+/// The strongest proof that a transfer has of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// The server's own digest is equal.
+    DigestOfServer,
+    /// The digest that the workflow expected is equal.
+    DigestExpected,
+    /// It was read back and is equal.
+    ReadBack,
+    /// The number of records is as expected.
+    RecordCount,
+    /// Only the size was compared with the server's.
+    SizeOnly,
+}
+
+/// What a finished transfer proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// The offset at which the last attempt began.
+    pub resumed_from: u64,
+    /// Bytes that went over the wire more than once.
+    pub resent: u64,
+    /// How many attempts were made, over all processes.
+    pub attempts: u32,
+    /// From the first attempt to the end.
+    pub elapsed: Duration,
+    /// Digests of the content; none when the target was left as it was.
+    pub digests: Vec<Digest>,
+    /// The strongest proof there is.
+    pub proof: Proof,
+    /// True when the target was there and was left as it was.
+    pub skipped: bool,
+    /// The target as it stands.
+    pub file: FileInfo,
+}
+
+impl Receipt {
+    /// The digest of this algorithm in hexadecimal digits, if the receipt has it.
+    #[must_use]
+    pub fn hex(&self, algorithm: HashAlgorithm) -> Option<&str> {
+        self.digests.iter().find(|digest| digest.algorithm == algorithm).map(|digest| digest.hex.as_str())
+    }
+}

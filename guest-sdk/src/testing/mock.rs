@@ -1,0 +1,189 @@
+//! The mock host as tests see it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::state::{Installed, START, State};
+use super::tree::{Node, Side, Tree};
+use crate::clock::Timestamp;
+use crate::{Error, Result, input};
+
+/// A host in memory. Sites and folders keep their content from one run to the next.
+pub struct MockHost {
+    state: Rc<RefCell<State>>,
+}
+
+impl Default for MockHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MockHost {
+    /// A host that grants nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { state: Rc::new(RefCell::new(State::new())) }
+    }
+
+    /// Grants an empty site.
+    #[must_use]
+    pub fn with_site(self, name: &str) -> Self {
+        self.state.borrow_mut().sites.insert(name.to_owned(), Tree::new(Side::Site, ""));
+        self
+    }
+
+    /// Grants an empty folder.
+    #[must_use]
+    pub fn with_folder(self, name: &str) -> Self {
+        self.state.borrow_mut().folders.insert(name.to_owned(), Tree::new(Side::Folder, name));
+        self
+    }
+
+    /// The content of a granted site.
+    #[must_use]
+    pub fn site(&self, name: &str) -> MockTree {
+        MockTree { state: Rc::clone(&self.state), side: Side::Site, name: name.to_owned() }
+    }
+
+    /// The content of a granted folder.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> MockTree {
+        MockTree { state: Rc::clone(&self.state), side: Side::Folder, name: name.to_owned() }
+    }
+
+    /// Makes the next call of `kind` at `path` fail once. Kinds are as in [`MockHost::calls`]; `path` is
+    /// the call's first one, and the empty path stands for any.
+    pub fn fail(&self, kind: &str, path: &str, error: Error) {
+        self.state.borrow_mut().failures.push((kind.to_owned(), path.to_owned(), error));
+    }
+
+    /// Cancels the next run after `count` calls: the call after them fails with `run.cancelled`.
+    pub fn cancel_after(&self, count: usize) {
+        self.state.borrow_mut().cancel_after = Some(count);
+    }
+
+    /// Lets the next `count` waits for a batch's outcomes that have a timeout run into it.
+    pub fn stall(&self, count: usize) {
+        self.state.borrow_mut().stalls = count;
+    }
+
+    /// Runs a workflow with `input`, through the same reading of the input as in WebAssembly.
+    ///
+    /// # Errors
+    /// `input.invalid`, and what the workflow returns.
+    pub fn run<I, O>(&self, workflow: impl FnOnce(I) -> Result<O>, input: Value) -> Result<O>
+    where
+        I: DeserializeOwned,
+        O: Serialize,
+    {
+        self.state.borrow_mut().begin_run();
+        let _installed = Installed::new(&self.state);
+        workflow(input::parse(&input.to_string())?)
+    }
+
+    /// The calls of the last run, in order: `ftp.rename in/a done/a`. Names are those of the interface; a
+    /// batch shows its transfers as `ftp.download` and `ftp.upload`.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        self.state.borrow().calls.clone()
+    }
+
+    /// How many calls of `kind` the last run made.
+    #[must_use]
+    pub fn count(&self, kind: &str) -> usize {
+        let of_kind = |call: &&String| call.split(' ').next() == Some(kind);
+        self.state.borrow().calls.iter().filter(of_kind).count()
+    }
+
+    /// The log lines of the last run: `info the message name=value`.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.state.borrow().log.clone()
+    }
+
+    /// A status value that the last run set.
+    #[must_use]
+    pub fn status(&self, key: &str) -> Option<String> {
+        self.state.borrow().statuses.get(key).cloned()
+    }
+
+    /// What the last run saved under `key`.
+    #[must_use]
+    pub fn checkpoint(&self, key: &str) -> Option<Value> {
+        self.state.borrow().checkpoints.get(key).and_then(|bytes| serde_json::from_slice(bytes).ok())
+    }
+
+    /// The simulated time: it begins at 2026-01-01T00:00:00Z, and passes by waits and calls only.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.state.borrow().now
+    }
+}
+
+/// The content of a granted site or folder. Paths are relative to its root, without a leading slash.
+pub struct MockTree {
+    state: Rc<RefCell<State>>,
+    side: Side,
+    name: String,
+}
+
+impl MockTree {
+    /// Puts a file there, with the folders above it; its time is an hour before the host began.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.write_at(path, content, Timestamp(START.0 - 3_599_000));
+    }
+
+    /// Puts a file of this modification time there, with the folders above it.
+    pub fn write_at(&self, path: &str, content: impl AsRef<[u8]>, modified: Timestamp) {
+        let bytes = content.as_ref().to_vec();
+        self.with(|tree| tree.put(path, Node::File { bytes, modified }));
+    }
+
+    /// Puts a folder there, with those above it.
+    pub fn make_dir(&self, path: &str) {
+        self.with(|tree| tree.put(path, Node::Dir));
+    }
+
+    /// Puts a symbolic link there.
+    pub fn link(&self, path: &str) {
+        self.with(|tree| tree.put(path, Node::Link));
+    }
+
+    /// Adds a line that every listing gives as unparsed.
+    pub fn garble(&self, line: &str) {
+        self.with(|tree| tree.unparsed.push(line.to_owned()));
+    }
+
+    /// The content of a file; `None` when there is none.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.with(|tree| tree.file(path).ok().map(|(bytes, _)| bytes.to_vec()))
+    }
+
+    /// The modification time of a file.
+    #[must_use]
+    pub fn modified(&self, path: &str) -> Option<Timestamp> {
+        self.with(|tree| tree.file(path).ok().map(|(_, modified)| modified))
+    }
+
+    /// All files and folders, sorted.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        self.with(|tree| tree.paths())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Tree) -> T) -> T {
+        let mut state = self.state.borrow_mut();
+        let trees = match self.side {
+            Side::Site => &mut state.sites,
+            Side::Folder => &mut state.folders,
+        };
+        let tree = trees.get_mut(&self.name);
+        act(tree.unwrap_or_else(|| panic!("the mock host grants no `{}`", self.name)))
+    }
+}
