@@ -4,8 +4,16 @@
 //! |---|---|
 //! | [`layout`] | where things lie under the repository and its target folder |
 //! | [`servers`] | vsftpd, ProFTPD and pure-ftpd on free loopback ports, each with its own folder |
+//! | [`witness`] | what the kernel saw happen in a server's folder: each rename and delete, once |
+//! | [`environment`] | the built program with a home, a state and a configuration of its own |
+//! | [`oracle`] | the files of every crash test, and what must hold after it |
+//! | [`chance`] | seeded randomness, so that a failure can be repeated |
 //!
 //! It knows nothing of the host's library: what it judges, it judges from outside.
 
+pub mod chance;
+pub mod environment;
 pub mod layout;
+pub mod oracle;
 pub mod servers;
+pub mod witness;

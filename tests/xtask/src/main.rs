@@ -23,7 +23,7 @@ mod test;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers | demo [ARGS...]";
+const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let result = match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("guests") => guests::build().map(drop),
-        Some("servers") => servers::fetch(),
+        Some("servers") => servers::run(&rest),
         Some("demo") => demo::run(&rest),
         _ => {
             eprintln!("{USAGE}");

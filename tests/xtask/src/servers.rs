@@ -1,14 +1,38 @@
 //! `cargo xtask servers`: the real FTP servers, out of Debian's archive.
 
+use std::io::Read;
+
 use anyhow::{Context, Result};
-use testkit::servers::Kind;
+use testkit::servers::{Kind, Options, PASSWORD, Server, Tls};
 
 use crate::debian;
 
-/// Fetches the servers that aren't under the target folder yet.
+/// Fetches the servers and starts each, plain and with TLS, until standard input ends;
+/// `servers fetch` only fetches.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    fetch()?;
+    if arguments.first().is_some_and(|word| word == "fetch") {
+        return Ok(());
+    }
+    let mut running = Vec::new();
+    for kind in Kind::ALL {
+        for tls in [Tls::None, Tls::Explicit] {
+            let server = Server::start(kind, &Options { tls, ..Options::default() })?;
+            println!("# {kind}; its folder is {}", server.root().display());
+            println!("{}", server.site(&format!("{kind}-{tls:?}").to_lowercase()));
+            running.push(server);
+        }
+    }
+    eprintln!("SITE_PASSWORD={PASSWORD}; the servers run until standard input ends (Ctrl-D)");
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// Fetches the servers that aren't under the target folder yet, and what the tests need beside them.
 ///
 /// As packages they conflict with each other, so they are unpacked side by side and not installed.
 pub(crate) fn fetch() -> Result<()> {
+    debian::install(&[("openssl", "openssl")])?;
     for kind in Kind::ALL {
         let installed = kind.installed();
         if installed.is_complete() {

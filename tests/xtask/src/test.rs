@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::command::{self, cargo};
-use crate::{debian, guests, servers, toolchain};
+use crate::{guests, servers, toolchain};
 
 /// Installs what is missing, checks format and lints, builds everything and runs all tests; its
 /// last line is the test runner's own. `filters` go to the runner, as test names.
@@ -23,7 +23,6 @@ pub(crate) fn run(filters: &[String]) -> Result<()> {
         "-D",
         "warnings",
     ]))?;
-    debian::install(&[("openssl", "openssl")])?;
     servers::fetch()?;
     if filters.is_empty() {
         command::run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
