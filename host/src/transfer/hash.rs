@@ -95,6 +95,16 @@ impl Hasher {
 }
 
 impl HashState {
+    /// A hasher of nothing yet, for the same hashes.
+    pub(crate) fn fresh(&self) -> Hasher {
+        let others = [
+            self.sha1.as_ref().map(|_| HashAlgorithm::Sha1),
+            self.md5.as_ref().map(|_| HashAlgorithm::Md5),
+            self.crc32.map(|_| HashAlgorithm::Crc32),
+        ];
+        Hasher::new(&others.into_iter().flatten().collect::<Vec<_>>())
+    }
+
     /// The hasher that was saved.
     ///
     /// # Errors

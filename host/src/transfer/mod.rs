@@ -13,6 +13,8 @@
 
 pub mod ftp;
 
+mod course;
+mod download;
 mod hash;
 mod local;
 mod log;
@@ -20,10 +22,12 @@ mod look;
 mod options;
 mod part;
 mod pattern;
+mod policy;
 mod pool;
 mod record;
 mod remote;
 mod stop;
+mod throttle;
 mod transfers;
 mod watch;
 

@@ -150,3 +150,18 @@ impl fmt::Debug for Transfers {
         f.debug_struct("Transfers").field("options", &self.inner.options).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Transfers run as tasks of a runtime with several threads: this holds when it compiles.
+    fn send<T: Future + Send>(future: T) -> T {
+        future
+    }
+
+    #[expect(dead_code, reason = "compiling it is the test")]
+    async fn futures_of_transfers_are_send(transfers: &Transfers, job: Job<'_>) {
+        let _ = send(transfers.download(job)).await;
+    }
+}

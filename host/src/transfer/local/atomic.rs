@@ -122,6 +122,11 @@ impl LocalFile {
         Ok(Renamed::Done)
     }
 
+    /// Makes the names in its folder durable.
+    pub(crate) fn sync_folder(&self) -> Result<(), Fault> {
+        self.place(false)?.sync().map_err(|error| self.failed("cannot sync the folder of", error))
+    }
+
     /// Removes what has this name; false when nothing has.
     pub(crate) fn remove_now(&self) -> Result<bool, Fault> {
         let failed = |error| self.failed("cannot remove", error);

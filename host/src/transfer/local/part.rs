@@ -58,23 +58,26 @@ pub(crate) struct PartFile {
 }
 
 impl PartFile {
-    /// Opens the part; makes it, and its folder, where there is none. Then its name is durable.
+    /// Opens the part; makes it, and its folder, where there is none. With `durable` its name then
+    /// survives a power loss. Also tells whether it was there.
     ///
     /// # Errors
     /// `file.denied` for a symbolic link or what isn't a plain file; `file.io` when somebody else
     /// still writes it after ten seconds.
-    pub(crate) fn open(at: &LocalFile) -> Result<Self, Fault> {
+    pub(crate) fn open(at: &LocalFile, durable: bool) -> Result<(Self, bool), Fault> {
         let failed = |error| at.failed("cannot open the part", error);
         let place = at.place(true)?;
-        let file = match place.open(OFlags::RDWR) {
+        let (file, found) = match place.open(OFlags::RDWR) {
             Err(Errno::NOENT) => {
                 crash::point("part.create");
                 let file = place.open(OFlags::RDWR | OFlags::CREATE).map_err(failed)?;
                 crash::point("part.created");
-                place.sync().map_err(failed)?;
-                file
+                if durable {
+                    place.sync().map_err(failed)?;
+                }
+                (file, false)
             }
-            opened => opened.map_err(failed)?,
+            opened => (opened.map_err(failed)?, true),
         };
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         if info(String::new(), &stat).kind != FileKind::File {
@@ -96,7 +99,7 @@ impl PartFile {
                 Err(error) => return Err(failed(error)),
             }
         }
-        Ok(Self { at: at.clone(), file })
+        Ok((Self { at: at.clone(), file }, found))
     }
 
     /// Its name.

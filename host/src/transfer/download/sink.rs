@@ -1,0 +1,136 @@
+//! Where the bytes of a download go: hashed and written on a thread of their own, so that neither
+//! waits for the network nor the network for them.
+//!
+//! ```text
+//!  session ──Bytes──▶ receive ──channel──▶ sink thread: hash, pwrite
+//!                        │  ◀────mark─────┘ (hash states at an offset)
+//!                        └─▶ commit: fdatasync on another thread, then the log
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::model::{Fault, FaultCode};
+use crate::transfer::hash::{HashState, Hasher};
+use crate::transfer::local::PartFile;
+use crate::transfer::record::CHUNK_BYTES;
+
+/// How many buffers may wait for the thread: 4 MiB when they are full.
+const QUEUE_BUFFERS: usize = 16;
+
+/// Hash states at an offset up to which everything was handed to the operating system.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    /// The state at the offset.
+    pub(super) state: HashState,
+    /// The states at the ends of the chunks that were completed since the last mark.
+    pub(super) chunks: Vec<HashState>,
+}
+
+enum Order {
+    Write(Bytes),
+    Mark(oneshot::Sender<Mark>),
+}
+
+/// The near end of the thread.
+pub(super) struct Sink {
+    orders: mpsc::Sender<Order>,
+    thread: JoinHandle<Result<(Hasher, Mark), Fault>>,
+    part: Arc<PartFile>,
+}
+
+impl Sink {
+    /// Appends to `part` what follows the bytes that `hasher` has seen.
+    pub(super) fn new(part: Arc<PartFile>, hasher: Hasher) -> Self {
+        let (orders, inbox) = mpsc::channel(QUEUE_BUFFERS);
+        let file = part.clone();
+        let thread = tokio::task::spawn_blocking(move || drain(inbox, &file, hasher));
+        Self { orders, thread, part }
+    }
+
+    /// The file behind it.
+    pub(super) fn part(&self) -> &Arc<PartFile> {
+        &self.part
+    }
+
+    /// Waits for room and hands bytes over. False when the thread has ended, as it does after a
+    /// failed write; [`Sink::close`] then tells why. Dropping the future loses no bytes that `slot`
+    /// still holds.
+    pub(super) async fn take(&self, slot: &mut Option<Bytes>) -> bool {
+        match self.orders.reserve().await {
+            Ok(permit) => {
+                if let Some(bytes) = slot.take() {
+                    permit.send(Order::Write(bytes));
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Asks for the states once all bytes handed over so far are written. `None` when the thread has
+    /// ended.
+    pub(super) async fn mark(orders: SinkOrders) -> Option<Mark> {
+        let (reply, answer) = oneshot::channel();
+        orders.0.send(Order::Mark(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// A handle for [`Sink::mark`] that doesn't borrow the sink.
+    pub(super) fn orders(&self) -> SinkOrders {
+        SinkOrders(self.orders.clone())
+    }
+
+    /// Ends the thread once all is written. Gives the hasher, and the states since the last mark.
+    pub(super) async fn close(self) -> Result<(Hasher, Mark), Fault> {
+        drop(self.orders);
+        match self.thread.await {
+            Ok(result) => result,
+            Err(error) => Err(Fault::new(FaultCode::HostBug, format!("the writer ended oddly: {error}"))),
+        }
+    }
+}
+
+/// See [`Sink::orders`].
+pub(super) struct SinkOrders(mpsc::Sender<Order>);
+
+fn drain(
+    mut inbox: mpsc::Receiver<Order>,
+    part: &PartFile,
+    mut hasher: Hasher,
+) -> Result<(Hasher, Mark), Fault> {
+    let mut chunks = Vec::new();
+    while let Some(order) = inbox.blocking_recv() {
+        match order {
+            Order::Write(bytes) => {
+                part.write_at(&bytes, hasher.length())?;
+                hash_chunks(&mut hasher, &bytes, |state| chunks.push(state));
+            }
+            Order::Mark(reply) => {
+                let mark = Mark { state: hasher.state(), chunks: std::mem::take(&mut chunks) };
+                // Whoever asked may have gone since: then the states are only given at the end.
+                if let Err(mark) = reply.send(mark) {
+                    chunks = mark.chunks;
+                }
+            }
+        }
+    }
+    let mark = Mark { state: hasher.state(), chunks };
+    Ok((hasher, mark))
+}
+
+/// Hashes `bytes`, and gives the state wherever a chunk ends.
+fn hash_chunks(hasher: &mut Hasher, mut bytes: &[u8], mut at_end: impl FnMut(HashState)) {
+    while !bytes.is_empty() {
+        let left = CHUNK_BYTES - hasher.length() % CHUNK_BYTES;
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        hasher.update(&bytes[..take]);
+        bytes = &bytes[take..];
+        if hasher.length() % CHUNK_BYTES == 0 {
+            at_end(hasher.state());
+        }
+    }
+}
