@@ -1,1 +1,53 @@
-//! One FTP control connection: a session around suppaftp.
+//! FTP sessions around suppaftp, behind the traits of [`Remote`](super::Remote) and
+//! [`Connect`](super::Connect). Nothing outside this folder names suppaftp.
+//!
+//! suppaftp sends commands, reads replies and opens data connections; it knows no deadlines, takes
+//! whatever stands next on the control connection for an answer, and reads listings without bound
+//! (docs: design of the FTP part). So it runs on streams of ours and never sees a password:
+//!
+//! ```text
+//!  FtpConnector ── makes ──▶ Session ── commands ──▶ suppaftp ── bytes ──▶ Wire ──▶ TCP or TLS
+//!   (what sites taught us)    (state, poison)                     (one reply at a time, deadlines)
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | connector | resolving, connecting, TLS, login: a site becomes a session |
+//! | session | the state of one control connection; sending one command |
+//! | remote | the session as the algorithms see it |
+//! | commands, listing, transfer | what a session can do |
+//! | replies | what codes and texts mean: one match |
+//! | facts, list, names, features, time | reading what servers write |
+//! | wire, framing, dial | the streams under suppaftp |
+//! | tls, tickets, trust | TLS, resuming its sessions, judging certificates |
+//! | secret, place, learned | passwords, names for messages, what stays known of a server |
+
+mod connector;
+mod remote;
+mod session;
+
+mod commands;
+mod listing;
+mod transfer;
+
+mod replies;
+
+mod facts;
+mod features;
+mod list;
+mod names;
+mod time;
+
+mod dial;
+mod framing;
+mod wire;
+
+mod tickets;
+mod tls;
+mod trust;
+
+mod learned;
+mod place;
+mod secret;
+
+pub use connector::FtpConnector;

@@ -1,0 +1,94 @@
+//! Opens TCP connections, and wraps each stream that suppaftp makes: its two hooks.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use suppaftp::tokio::AsyncTlsConnector;
+use suppaftp::{FtpError, FtpResult};
+use tokio::net::TcpStream;
+
+use super::tls::TlsContext;
+use super::wire::{Io, Signals, Wire};
+
+/// Ports below this belong to other services; a server that names one is wrong or wants us to talk
+/// to somebody else's (F24).
+const DATA_PORT_MIN: u16 = 1024;
+
+/// suppaftp hands every new stream to its TLS connector: the first is the control connection, the
+/// others carry data. Ours makes [`Wire`]s of them, under TLS or not.
+#[derive(Debug)]
+pub(super) struct Dial {
+    /// TLS from the first byte of each stream.
+    pub(super) tls: Option<Arc<TlsContext>>,
+    /// Shared with the session that owns the control connection.
+    pub(super) signals: Arc<Signals>,
+    /// Set once TCP stands; the first stream was the control connection.
+    pub(super) connected: Arc<AtomicBool>,
+}
+
+impl Dial {
+    pub(super) fn new(tls: Option<Arc<TlsContext>>, signals: Arc<Signals>) -> Self {
+        Self { tls, signals, connected: Arc::new(AtomicBool::new(false)) }
+    }
+}
+
+#[async_trait::async_trait]
+impl AsyncTlsConnector for Dial {
+    type Stream = Wire;
+
+    async fn connect(&self, _domain: &str, tcp: TcpStream) -> FtpResult<Wire> {
+        let is_control = !self.connected.swap(true, Ordering::Relaxed);
+        if is_control {
+            prepare_control(&tcp);
+        }
+        let io = match &self.tls {
+            Some(tls) => {
+                tls.handshake(tcp).await.map_err(|error| FtpError::SecureError(error.to_string()))?
+            }
+            None => Io::Plain(tcp),
+        };
+        Ok(if is_control { Wire::control(io, Arc::clone(&self.signals)) } else { Wire::data(io) })
+    }
+}
+
+/// A control connection is silent for hours while a file passes; firewalls forget it unless
+/// keep-alive packets go. Failures don't matter: it is an optimisation.
+fn prepare_control(tcp: &TcpStream) {
+    let _ = tcp.set_nodelay(true);
+    keep_alive(tcp);
+}
+
+fn keep_alive(tcp: &TcpStream) {
+    let _ = sockopt::set_socket_keepalive(tcp, true);
+    let _ = sockopt::set_tcp_keepidle(tcp, Duration::from_secs(60));
+    let _ = sockopt::set_tcp_keepintvl(tcp, Duration::from_secs(15));
+    let _ = sockopt::set_tcp_keepcnt(tcp, 4);
+}
+
+/// Opens a passive data connection within `wait`.
+pub(super) fn open_data(
+    address: SocketAddr,
+    wait: Duration,
+) -> Pin<Box<dyn Future<Output = FtpResult<TcpStream>> + Send + Sync>> {
+    Box::pin(async move {
+        if address.port() < DATA_PORT_MIN {
+            let message = format!("the server names port {}, which can't be its own", address.port());
+            return Err(FtpError::ConnectionError(io::Error::new(io::ErrorKind::AddrNotAvailable, message)));
+        }
+        let connected = tokio::time::timeout(wait, TcpStream::connect(address)).await;
+        let tcp = connected
+            .unwrap_or_else(|_| {
+                let message = format!("port {} doesn't answer", address.port());
+                Err(io::Error::new(io::ErrorKind::TimedOut, message))
+            })
+            .map_err(FtpError::ConnectionError)?;
+        keep_alive(&tcp);
+        Ok(tcp)
+    })
+}

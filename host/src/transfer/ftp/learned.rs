@@ -1,0 +1,52 @@
+//! What was found out about a site's server and is worth keeping for the next session.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::Site;
+
+/// Something that, once seen, stays so for this process.
+#[derive(Debug, Default)]
+pub(super) struct Once(AtomicBool);
+
+impl Once {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one server taught us.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// TLS 1.3 left us without tickets; under TLS 1.2 one session can be resumed any number of times.
+    pub(super) tls12: Once,
+    /// The server speaks TLS 1.3 only, so going down to 1.2 is no way out.
+    pub(super) tls13_only: Once,
+    /// EPSV is refused, or its ports can't be reached (F25).
+    pub(super) no_epsv: Once,
+    /// `LIST -a` is taken for a file name.
+    pub(super) no_list_all: Once,
+    /// MLSD or MLST is announced, and refused (F54).
+    pub(super) no_mlst: Once,
+    /// No command sets a modification time.
+    pub(super) no_set_mtime: Once,
+}
+
+/// The notes on all sites of a connector.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    by_server: Mutex<HashMap<(String, u16), Arc<Learned>>>,
+}
+
+impl Notes {
+    /// The notes on a site's server.
+    pub(super) fn of(&self, site: &Site) -> Arc<Learned> {
+        let mut all = self.by_server.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry((site.host.clone(), site.port)).or_default())
+    }
+}

@@ -1,0 +1,129 @@
+//! Reads a password from where the configuration says that it is, at the moment a session needs it.
+//!
+//! The value lives in a [`SecretString`]: it prints as nothing, and its memory is wiped. suppaftp
+//! writes every command line into its log, so it is never given the password: [`PasswordLine`] puts
+//! it in place of a stand-in when the line is turned into bytes, after it was logged.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use suppaftp::{Encoding, Utf8Encoding};
+
+use crate::model::{Fault, FaultCode, SecretRef};
+
+/// How long a command may take to print a password.
+const COMMAND_WAIT: Duration = Duration::from_secs(30);
+
+/// A password is one line; more than this is a file given by mistake.
+const SECRET_BYTES_MAX: usize = 4096;
+
+/// What stands for the password in the command that suppaftp is given.
+pub(super) const STAND_IN: &str = "********";
+
+/// The secret behind a reference.
+///
+/// # Errors
+/// `config.invalid`, naming the variable, file or command, never what it holds.
+pub(super) async fn read(reference: &SecretRef, site: &str) -> Result<SecretString, Fault> {
+    let (place, found) = match reference {
+        SecretRef::Env(name) => (
+            format!("the environment variable `{name}`"),
+            std::env::var(name).map_err(|error| match error {
+                std::env::VarError::NotPresent => "it is not set".to_owned(),
+                std::env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
+            }),
+        ),
+        SecretRef::File(path) => (
+            format!("the file {}", path.display()),
+            tokio::fs::read_to_string(path).await.map_err(|error| error.to_string()),
+        ),
+        SecretRef::Command(command) => (format!("the command `{command}`"), run(command).await),
+    };
+    let invalid = |why: &str| {
+        let message = format!("read the password of site `{site}` from {place}: {why}");
+        Fault::new(FaultCode::ConfigInvalid, message)
+            .with_hint(format!("set it, or change `password` under [site.{site}] in the configuration"))
+    };
+    let text = found.map_err(|why| invalid(&why))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
+    if line.len() > SECRET_BYTES_MAX {
+        return Err(invalid("it is longer than 4,096 bytes"));
+    }
+    if line.chars().any(char::is_control) {
+        return Err(invalid("it has a control character or more than one line"));
+    }
+    Ok(SecretString::from(line))
+}
+
+/// What `sh -c command` prints on its standard output.
+async fn run(command: &str) -> Result<String, String> {
+    let child = tokio::process::Command::new("sh")
+        .args(["-c", command])
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(COMMAND_WAIT, child)
+        .await
+        .map_err(|_| format!("it took longer than {} s", COMMAND_WAIT.as_secs()))?
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("it ended with {}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|_| "what it prints is not UTF-8".to_owned())
+}
+
+/// Turns `PASS` and the stand-in into `PASS` and the password; every other line is left as it is.
+#[derive(Debug)]
+pub(super) struct PasswordLine(pub(super) SecretString);
+
+impl Encoding for PasswordLine {
+    fn decode(&self, bytes: &[u8]) -> String {
+        Utf8Encoding.decode(bytes)
+    }
+
+    fn encode(&self, text: &str) -> std::io::Result<Vec<u8>> {
+        let line = match text.strip_prefix("PASS ").and_then(|rest| rest.strip_prefix(STAND_IN)) {
+            Some(end) => format!("PASS {}{end}", self.0.expose_secret()),
+            None => text.to_owned(),
+        };
+        Ok(line.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_trailing_line_end_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "pass word\r\n").unwrap();
+        let read_it = read(&SecretRef::File(file.clone()), "acme").await.unwrap();
+        assert_eq!(read_it.expose_secret(), "pass word");
+        assert_eq!(
+            read(&SecretRef::Command("printf 'a b\\n'".into()), "acme").await.unwrap().expose_secret(),
+            "a b"
+        );
+        std::fs::write(&file, "one\ntwo\n").unwrap();
+        let fault = read(&SecretRef::File(file), "acme").await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::ConfigInvalid);
+        assert!(!fault.message.contains("two"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_named() {
+        let fault = read(&SecretRef::Env("NO_SUCH_VARIABLE_HERE".into()), "acme").await.unwrap_err();
+        assert!(fault.message.contains("`NO_SUCH_VARIABLE_HERE`"), "{fault}");
+        let fault = read(&SecretRef::Command("exit 3".into()), "acme").await.unwrap_err();
+        assert!(fault.message.contains("`exit 3`"), "{fault}");
+    }
+
+    #[test]
+    fn only_the_password_line_changes() {
+        let encoding = PasswordLine(SecretString::from("s3cret"));
+        assert_eq!(encoding.encode("PASS ********\r\n").unwrap(), b"PASS s3cret\r\n");
+        assert_eq!(encoding.encode("USER ********\r\n").unwrap(), b"USER ********\r\n");
+        assert!(!format!("{encoding:?}").contains("s3cret"));
+    }
+}
