@@ -4,6 +4,7 @@
 //! (quirks.md). Some codes mean several things, so 450, 530, 550 and 421 are told apart by words
 //! that servers use. A text in a language that isn't known here gets the code's plain meaning.
 
+use super::names;
 use crate::model::{Fault, FaultClass, FaultCode};
 
 /// One reply.
@@ -35,8 +36,8 @@ impl Reply {
 
     /// For messages: the last line, shortened, with control characters escaped.
     pub(super) fn for_people(&self) -> String {
-        let words: String = self.words().chars().take(200).collect();
-        format!("{} {}", self.code, words.escape_debug()).trim_end().to_owned()
+        let words: Vec<u8> = self.words().chars().take(200).collect::<String>().into_bytes();
+        format!("{} {}", self.code, names::for_people(&words)).trim_end().to_owned()
     }
 
     fn says(&self, needles: &[&str]) -> bool {
@@ -257,6 +258,6 @@ mod tests {
 
     #[test]
     fn control_characters_of_a_server_do_not_reach_the_terminal() {
-        assert_eq!(reply("500 \u{1b}[31mred").for_people(), "500 \\u{1b}[31mred");
+        assert_eq!(reply("500 \u{1b}[31mcan't").for_people(), "500 \\u{1b}[31mcan't");
     }
 }
