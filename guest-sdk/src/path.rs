@@ -31,20 +31,22 @@ pub fn parent(path: &str) -> &str {
     path.trim_end_matches('/').rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// What remains of `path` below `folder`; `None` when it isn't below it.
+/// What remains of `path`, as the host gives it, below `folder`, however that is written; `None` when it
+/// isn't below it.
 ///
 /// ```
 /// use orchestrator_sdk::path::below;
-/// assert_eq!(below("in/a/b", "/in/"), Some("a/b"));
+/// assert_eq!(below("in/a/b", "/in//./"), Some("a/b"));
 /// assert_eq!(below("inside", "in"), None);
 /// ```
 #[must_use]
 pub fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
-    let (path, folder) = (path.trim_start_matches('/'), folder.trim_matches('/'));
-    if folder.is_empty() {
-        return Some(path);
+    let parts = folder.split('/').filter(|part| !part.is_empty() && *part != ".");
+    let mut rest = path.trim_start_matches('/');
+    for part in parts {
+        rest = rest.strip_prefix(part)?.strip_prefix('/')?;
     }
-    path.strip_prefix(folder)?.strip_prefix('/')
+    Some(rest)
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 
 mod batch;
 mod options;
+mod place;
 mod receipt;
 mod site;
 
 pub use batch::{Batch, Delivery, Direction, Outcome, Transfer};
 pub use options::{Commit, IfExists, IfSourceGrows, TransferOptions};
+pub use place::{Beside, Pair, Place};
 pub use receipt::{Proof, Receipt};
 pub use site::{Features, Site};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{Digest, FileInfo, HashAlgorithm};
 
 /// The strongest proof that a transfer has of its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
     /// The server's own digest is equal.
