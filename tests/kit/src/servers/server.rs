@@ -176,6 +176,23 @@ impl Server {
         Ok(())
     }
 
+    /// Gives a folder of the server's, and all in it, to the user that the server works as.
+    ///
+    /// # Errors
+    /// When an owner can't be changed.
+    pub fn own(&self, folder: &Path) -> Result<()> {
+        std::os::unix::fs::chown(folder, Some(WORKS_AS_UID), Some(WORKS_AS_UID))?;
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.own(&path)?;
+            } else {
+                std::os::unix::fs::chown(&path, Some(WORKS_AS_UID), Some(WORKS_AS_UID))?;
+            }
+        }
+        Ok(())
+    }
+
     /// What the server wrote to its own logs, for the message of a test that fails.
     pub fn logs(&self) -> String {
         logs(self.home.path())

