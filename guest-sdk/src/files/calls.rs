@@ -9,7 +9,7 @@ const READ_BYTES_MAX: u32 = 65_536;
 /// The most that [`read`] puts together: each piece is an entry in the run's journal.
 const FILE_BYTES_MAX: u64 = 1_048_576;
 
-/// The content of one folder; `glob` (a `&str` or `None`) selects files, as in
+/// The content of one folder; `glob` (a `&str` or `None`) selects entries, as in
 /// [`Site::list`](crate::ftp::Site::list).
 ///
 /// # Errors
@@ -66,10 +66,10 @@ pub fn read_to_string(path: impl AsRef<str>) -> Result<String> {
 }
 
 /// Writes a whole file (at most 1,048,576 bytes) so that readers see the old content or the new, never a
-/// part. The folder must exist.
+/// part. Missing folders are made.
 ///
 /// # Errors
-/// `file.not-found`, `file.no-space`, `file.too-large`.
+/// `file.no-space`, `file.too-large`.
 pub fn write(path: impl AsRef<str>, content: impl AsRef<[u8]>) -> Result<()> {
     host::files_write_atomic(path.as_ref(), content.as_ref())
 }
@@ -90,7 +90,7 @@ pub fn remove_dir(path: impl AsRef<str>) -> Result<()> {
     host::files_remove_dir(path.as_ref())
 }
 
-/// Renames within one granted folder.
+/// Renames within one granted folder; missing folders of the target are made.
 ///
 /// # Errors
 /// `file.not-found`, and `file.exists` when the target is there already.

@@ -64,8 +64,8 @@ impl Site {
         self.handle.features()
     }
 
-    /// The content of one folder. `glob` (a `&str` or `None`) selects files: `*` and `?` stay within a
-    /// name, `[a-z]` and `{a,b}` choose. Folders are listed whatever the pattern.
+    /// The content of one folder. `glob` (a `&str` or `None`) selects entries: `*` and `?` stay within
+    /// a name, `[a-z]` and `{a,b}` choose.
     ///
     /// # Errors
     /// `ftp.not-found`, `call.invalid` for a bad pattern, `file.too-large` over a million entries.
@@ -74,7 +74,8 @@ impl Site {
     }
 
     /// The content of a folder and of all folders below it. A pattern without a slash is compared with
-    /// names, any other with the path below `path`; `**` spans folders.
+    /// names, any other with the path below `path`; `**` spans folders. Folders that don't match are left
+    /// out, and yet looked into.
     ///
     /// # Errors
     /// As [`Site::list`].
@@ -183,8 +184,8 @@ impl Site {
         self.handle.digest(path.as_ref(), algorithm)
     }
 
-    /// Copies a remote file into a granted folder: under a temporary name, verified, then renamed. The
-    /// folder must exist. After a crash it goes on at the last safe byte.
+    /// Copies a remote file into a granted folder: under a temporary name, verified, then renamed.
+    /// Missing folders of the target are made. After a crash it goes on at the last safe byte.
     ///
     /// # Errors
     /// `ftp.not-found`, `ftp.remote-changed`, `file.no-space`, `verify.digest`, `verify.records`, and
@@ -198,7 +199,7 @@ impl Site {
         self.handle.download(remote.as_ref(), local.as_ref(), options)
     }
 
-    /// Copies a file of a granted folder to the server, likewise. The folder must exist.
+    /// Copies a file of a granted folder to the server, likewise. The folder must exist there.
     ///
     /// # Errors
     /// `file.not-found`, `file.changed`, `ftp.no-space`, `verify.digest`, `verify.records`, and the

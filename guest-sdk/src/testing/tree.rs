@@ -78,9 +78,9 @@ impl Tree {
         }
     }
 
-    /// Writes a file into a folder that exists.
+    /// Writes a file.
     pub(super) fn write(&mut self, path: &str, bytes: Vec<u8>, modified: Timestamp) -> Result<()> {
-        self.check_parent("writing", path)?;
+        self.parent_for("writing", path)?;
         match self.get(path) {
             Some(Node::Dir) => Err(self.taken("writing", path)),
             _ => {
@@ -147,7 +147,7 @@ impl Tree {
         if self.get(target).is_some() {
             return Err(self.taken("renaming to", target));
         }
-        self.check_parent("renaming to", target)?;
+        self.parent_for("renaming to", target)?;
         let moved: Vec<_> = self.below(source).map(|(path, _)| path.clone()).collect();
         for path in moved.into_iter().chain([source.to_owned()]) {
             if let Some(node) = self.nodes.remove(&path) {
@@ -167,7 +167,7 @@ impl Tree {
         for (path, node) in self.below(folder) {
             let inside = path::below(path, folder).unwrap_or(path);
             let deep = inside.contains('/');
-            let wanted = matches!(node, Node::Dir) || glob.as_ref().is_none_or(|glob| glob.takes(inside));
+            let wanted = glob.as_ref().is_none_or(|glob| glob.takes(inside));
             if wanted && (recursive || !deep) {
                 entries.push(self.info(path, node));
             }
@@ -189,10 +189,12 @@ impl Tree {
         FileInfo { path: path::join(&self.prefix, path), kind, size, modified, unique: None }
     }
 
-    fn check_parent(&self, doing: &str, path: &str) -> Result<()> {
+    /// The folder that a new file needs: on a site it must exist, in a granted folder it is made.
+    fn parent_for(&mut self, doing: &str, path: &str) -> Result<()> {
         let above = path::parent(path);
         match self.get(above) {
             Some(Node::Dir) => Ok(()),
+            _ if self.side == Side::Folder => self.make_dir(above),
             _ => Err(self.missing(doing, above)),
         }
     }
