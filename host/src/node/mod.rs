@@ -1,1 +1,30 @@
-//! (being built)
+//! One process of the orchestrator, and how a second one talks to it.
+//!
+//! Whoever opens a state folder listens on `<state>/socket`; whoever finds it taken becomes a client
+//! of that process. Either way a command builds one [`Request`] and reads [`Reply`]s, so there is one
+//! code path for both:
+//!
+//! ```text
+//!  command ── Request ──► Access ─┬─ Own: Node (store, engine, sites) ── Reply… ──► command
+//!                                 │        ▲ same requests
+//!                                 │      Server on <state>/socket ◄── other commands
+//!                                 └─ Other: Client ──► the process that holds the state
+//! ```
+//!
+//! Lines of JSON go over the socket, the version first. A request that was accepted counts as work:
+//! the process that holds the state ends only after its last one.
+
+mod access;
+mod address;
+mod client;
+mod error;
+mod frame;
+mod server;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use access::{Access, Call, Hold, Other, Own};
+pub use error::Error;
+pub use server::Serve;
+pub use wire::{Entry, PROTOCOL, Reply, Request, RunRef, RunSummary};

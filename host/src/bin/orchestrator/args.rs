@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{completions, config, doctor, explain, site};
+use crate::commands::{completions, config, doctor, explain, ftpd, inspect, site};
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
 #[derive(Debug, Parser)]
@@ -83,6 +83,10 @@ pub(crate) enum Command {
     Site(site::Args),
     /// The configuration: show, check, where it is
     Config(config::Args),
+    /// What a component asks for, and whether it fits
+    Inspect(inspect::Args),
+    /// Serve a folder over FTP or FTPS
+    Ftpd(ftpd::Args),
     /// Look whether this machine is fit for it
     Doctor(doctor::Args),
     /// What a fault code or an exit code means, and what to do

@@ -14,6 +14,7 @@ mod context;
 mod exit;
 mod output;
 mod report;
+mod signals;
 
 mod commands;
 

@@ -1,0 +1,205 @@
+//! What goes over the socket: one JSON object a line.
+//!
+//! The first line comes from the server and has the version; a client that speaks another one ends
+//! there. These types are not those of the journal and not those that `-o json` prints.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Error;
+use crate::model::{
+    Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
+};
+
+/// The version of what goes over the socket. 1: the first.
+pub const PROTOCOL: u32 = 1;
+
+/// The server's first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hello {
+    /// [`PROTOCOL`] of the server.
+    pub(super) protocol: u32,
+    /// The program's version, for people.
+    pub(super) version: String,
+    /// The server's process.
+    pub(super) pid: u32,
+    /// True when the server is ending and takes no requests: come back when it has.
+    pub(super) closing: bool,
+}
+
+/// A client's lines: first a request, then perhaps an interrupt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "kebab-case")]
+pub(super) enum Say {
+    /// Do this.
+    Request {
+        /// What.
+        request: Request,
+    },
+    /// End the run that was asked for, so that it can be resumed.
+    Interrupt,
+}
+
+/// Which run is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunRef {
+    /// The newest one that hasn't ended.
+    Last,
+    /// The one whose id begins so; lower case counts as upper case.
+    Prefix(String),
+}
+
+/// What a command asks for. Paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// Begin a run and drive it to its end.
+    Run {
+        /// The component.
+        workflow: PathBuf,
+        /// The run's input.
+        input: Value,
+        /// What it may reach.
+        grants: Grants,
+    },
+    /// Go on with a run, to its end.
+    Resume {
+        /// Which.
+        run: RunRef,
+        /// A component to go on with, instead of the one that it began with.
+        workflow: Option<PathBuf>,
+    },
+    /// The newest runs.
+    List {
+        /// How many at most.
+        max: usize,
+    },
+    /// All that is known of one run, without its journal.
+    Show {
+        /// Which.
+        run: RunRef,
+    },
+    /// The entries of a run's journal.
+    History {
+        /// Which.
+        run: RunRef,
+        /// From this entry on; the first is 1.
+        from: u64,
+        /// How many at most.
+        max: usize,
+    },
+    /// Have a run cancelled.
+    Cancel {
+        /// Which.
+        run: RunRef,
+    },
+}
+
+/// What comes back. The last one of a request is anything but `Accepted` and `Event`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// The run has begun (or goes on): its id is safe in the journal.
+    Accepted {
+        /// Its id.
+        run: RunId,
+    },
+    /// Something happened in it.
+    Event {
+        /// What.
+        event: RunEvent,
+    },
+    /// It isn't driven any more.
+    Outcome {
+        /// Which run.
+        run: RunId,
+        /// How it ended.
+        outcome: RunOutcome,
+    },
+    /// Runs, newest first.
+    Runs {
+        /// They.
+        runs: Vec<RunSummary>,
+    },
+    /// One run.
+    Run {
+        /// It.
+        run: RunSummary,
+    },
+    /// Entries of a journal.
+    Entries {
+        /// Whose.
+        run: RunId,
+        /// They, in order.
+        entries: Vec<Entry>,
+        /// The number of the next entry, if there are more.
+        next: Option<u64>,
+    },
+    /// The run's steps give `cancelled` from now on.
+    Cancelling {
+        /// Which run.
+        run: RunId,
+    },
+    /// It wasn't done.
+    Error {
+        /// Why.
+        error: Error,
+    },
+}
+
+impl Reply {
+    /// Whether nothing follows it.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Self::Accepted { .. } | Self::Event { .. })
+    }
+}
+
+/// What is known of a run without reading its journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Its id.
+    pub run: RunId,
+    /// The workflow's name, for people.
+    pub workflow: String,
+    /// SHA-256 of the component.
+    pub digest: WorkflowDigest,
+    /// How it stands.
+    pub status: RunStatus,
+    /// Whether a process is driving it now.
+    pub live: bool,
+    /// When it was begun.
+    pub created: Timestamp,
+    /// When its last entry was written.
+    pub updated: Timestamp,
+    /// How many steps are finished.
+    pub steps: u64,
+    /// Its input.
+    pub input: Option<Value>,
+    /// What it may reach.
+    pub grants: Option<Grants>,
+    /// Its result, if it has one.
+    pub output: Option<Value>,
+    /// Why it waits for somebody, if it does.
+    pub paused: Option<PauseReason>,
+    /// The fault that it ended or was paused with.
+    pub fault: Option<Fault>,
+}
+
+/// One entry of a journal, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What kind of fact it is.
+    pub kind: String,
+    /// The step that it is about, if it is about one.
+    pub step: Option<StepSeq>,
+    /// The rest of it, readable.
+    pub detail: Value,
+}
