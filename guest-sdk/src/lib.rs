@@ -28,7 +28,7 @@
 //!     let mut bytes = 0;
 //!     for file in site.list("in", "*.csv")? {
 //!         let local = path::join(&input.folder, file.name());
-//!         bytes += site.download(&file.path, local, &TransferOptions::default())?.bytes;
+//!         bytes += site.download(&file.path, local)?.bytes;
 //!         site.rename(&file.path, path::join("done", file.name()))?;
 //!     }
 //!     info!(bytes, "all files are here");
@@ -98,4 +98,15 @@ pub mod prelude {
     pub use crate::{Error, ErrorClass, Result};
     pub use crate::{checkpoint, clock, context, files, path, progress, random};
     pub use crate::{debug, error, info, trace, warn, workflow};
+}
+
+/// The examples in the documents are compiled with the crate's own.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/first-workflow.md")]
+    mod first_workflow {}
+    #[doc = include_str!("../../docs/writing-workflows.md")]
+    mod writing_workflows {}
 }

@@ -119,7 +119,7 @@ fn a_cancelled_run_may_still_clean_up() {
     let run = |_: ()| {
         let site = Site::open("acme")?;
         site.rename("in/0001.csv", "in/busy")?;
-        let cancelled = site.download("in/busy", "got/x", &TransferOptions::default()).unwrap_err();
+        let cancelled = site.download("in/busy", "got/x").unwrap_err();
         assert!(cancelled.is_cancelled() && context::cancelled());
         site.rename("in/busy", "in/0001.csv")?;
         Err::<(), _>(cancelled)

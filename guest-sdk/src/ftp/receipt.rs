@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::clock::millis;
 use crate::files::{Digest, FileInfo, HashAlgorithm};
 
 /// The strongest proof that a transfer has of its content.
@@ -22,8 +23,8 @@ pub enum Proof {
     SizeOnly,
 }
 
-/// What a finished transfer proves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a finished transfer proves. As JSON it has the same fields, and times in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     /// Length of the file in bytes.
     pub bytes: u64,
@@ -34,6 +35,7 @@ pub struct Receipt {
     /// How many attempts were made, over all processes.
     pub attempts: u32,
     /// From the first attempt to the end.
+    #[serde(rename = "elapsed_ms", serialize_with = "in_millis")]
     pub elapsed: Duration,
     /// Digests of the content; none when the target was left as it was.
     pub digests: Vec<Digest>,
@@ -43,6 +45,12 @@ pub struct Receipt {
     pub skipped: bool,
     /// The target as it stands.
     pub file: FileInfo,
+}
+
+// Serde hands fields over by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn in_millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(millis(*span))
 }
 
 impl Receipt {

@@ -188,9 +188,16 @@ impl Site {
     /// Missing folders of the target are made. After a crash it goes on at the last safe byte.
     ///
     /// # Errors
-    /// `ftp.not-found`, `ftp.remote-changed`, `file.no-space`, `verify.digest`, `verify.records`, and
-    /// the others that the interface names.
-    pub fn download(
+    /// `ftp.not-found`, `ftp.remote-changed`, `file.no-space`, and the others that the interface names.
+    pub fn download(&self, remote: impl AsRef<str>, local: impl AsRef<str>) -> Result<Receipt> {
+        self.download_with(remote, local, &TransferOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Site::download`], and those of the options: `verify.digest`, `verify.records`, `file.exists`.
+    pub fn download_with(
         &self,
         remote: impl AsRef<str>,
         local: impl AsRef<str>,
@@ -202,9 +209,17 @@ impl Site {
     /// Copies a file of a granted folder to the server, likewise. The folder must exist there.
     ///
     /// # Errors
-    /// `file.not-found`, `file.changed`, `ftp.no-space`, `verify.digest`, `verify.records`, and the
-    /// others that the interface names.
-    pub fn upload(
+    /// `file.not-found`, `file.changed`, `ftp.not-found`, `ftp.no-space`, and the others that the
+    /// interface names.
+    pub fn upload(&self, local: impl AsRef<str>, remote: impl AsRef<str>) -> Result<Receipt> {
+        self.upload_with(local, remote, &TransferOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Site::upload`], and those of the options: `verify.digest`, `verify.records`, `ftp.exists`.
+    pub fn upload_with(
         &self,
         local: impl AsRef<str>,
         remote: impl AsRef<str>,

@@ -7,7 +7,7 @@
 //!
 //! fn run(_: ()) -> Result<u64> {
 //!     let site = Site::open("acme")?;
-//!     let receipt = site.download("in/a.csv", "got/a.csv", &TransferOptions::default())?;
+//!     let receipt = site.download("in/a.csv", "got/a.csv")?;
 //!     site.remove("in/a.csv")?;
 //!     Ok(receipt.bytes)
 //! }

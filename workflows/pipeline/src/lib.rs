@@ -62,7 +62,7 @@ fn run(input: Input) -> Result<Report> {
             Err(error) => return Err(error),
         };
         let options = TransferOptions::new().expect(files::hash(&local, HashAlgorithm::Sha256)?);
-        let receipt = target.upload(&local, path::join(&input.to, file.name()), &options)?;
+        let receipt = target.upload_with(&local, path::join(&input.to, file.name()), &options)?;
         // The run's id keeps tomorrow's file of the same name apart from today's.
         let name = format!("{}-{}", context::info().run_id, file.name());
         source.rename_unchanged(&file, path::join(&done, name))?;
@@ -90,7 +90,7 @@ fn fetch(source: &Site, file: &FileInfo, local: &str) -> Result<u64> {
     let mut options = TransferOptions::new().if_unchanged(file);
     if source.stat(&control)?.is_some() {
         let local = format!("{local}.count");
-        source.download(&control, &local, &TransferOptions::new())?;
+        source.download(&control, &local)?;
         let text = files::read_to_string(&local)?;
         files::remove(&local)?;
         let count = text.trim().parse().map_err(|_| {
@@ -98,7 +98,7 @@ fn fetch(source: &Site, file: &FileInfo, local: &str) -> Result<u64> {
         })?;
         options = options.expect_records(count);
     }
-    source.download(&file.path, local, &options)?;
+    source.download_with(&file.path, local, &options)?;
     match (files::count_records(local)?, options.expect_records) {
         (0, None) => Err(Error::new("verify.records", format!("`{}` has no records", file.path))),
         (count, _) => Ok(count),
