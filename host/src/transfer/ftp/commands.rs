@@ -220,32 +220,26 @@ impl Session {
         }
         let doing = self.saying("ask for the digest of", path);
         let absolute = self.absolute(path);
-        let commands: &[&str] = match algorithm {
-            HashAlgorithm::Crc32 => &["XCRC"],
-            HashAlgorithm::Md5 => &["XMD5", "MD5"],
-            HashAlgorithm::Sha1 => &["XSHA1", "XSHA"],
-            HashAlgorithm::Sha256 => &["XSHA256"],
+        let (name, own): (&str, &[&str]) = match algorithm {
+            HashAlgorithm::Crc32 => ("CRC32", &["XCRC"]),
+            HashAlgorithm::Md5 => ("MD5", &["XMD5", "MD5"]),
+            HashAlgorithm::Sha1 => ("SHA-1", &["XSHA1", "XSHA"]),
+            HashAlgorithm::Sha256 => ("SHA-256", &["XSHA256"]),
         };
-        // The server reads the whole file first.
-        let wait = self.limits.final_reply;
-        for command in commands {
-            let reply = self.ask(&format!("{command} {absolute}"), &doing, wait).await?;
-            if reply.is_completion() {
-                return Ok(digest_in(&reply, algorithm));
-            }
-            if !matches!(replies::meaning(&reply), Meaning::Unsupported | Meaning::BadCall) {
-                return Err(self.refused(&reply, &doing));
-            }
+        if self.hash_chosen != Some(algorithm) {
+            let chosen = self.ask(&format!("OPTS HASH {name}"), &doing, self.limits.reply).await?;
+            self.hash_chosen = chosen.is_completion().then_some(algorithm);
         }
-        let name = match algorithm {
-            HashAlgorithm::Crc32 => "CRC32",
-            HashAlgorithm::Md5 => "MD5",
-            HashAlgorithm::Sha1 => "SHA-1",
-            HashAlgorithm::Sha256 => "SHA-256",
-        };
-        let chosen = self.ask(&format!("OPTS HASH {name}"), &doing, self.limits.reply).await?;
-        if chosen.is_completion() {
-            let reply = self.ask(&format!("HASH {absolute}"), &doing, wait).await?;
+        let mut commands = Vec::new();
+        if self.hash_chosen.is_some() {
+            commands.push(format!("HASH {absolute}"));
+        }
+        // These take further arguments, so that a name with blanks must be quoted.
+        let quoted = if absolute.contains(' ') { format!("\"{absolute}\"") } else { absolute };
+        commands.extend(own.iter().map(|verb| format!("{verb} {quoted}")));
+        for command in commands {
+            // The server reads the whole file before it answers.
+            let reply = self.ask(&command, &doing, self.limits.final_reply).await?;
             if reply.is_completion() {
                 return Ok(digest_in(&reply, algorithm));
             }

@@ -68,8 +68,7 @@ impl Connect for FtpConnector {
             }
             opened => opened?,
         };
-        let has_no_ticket = session.tls.as_ref().is_some_and(|tls| tls.is_spent());
-        if has_no_ticket && !learned.tls13_only.is_set() {
+        if session.is_spent() {
             // Not one data connection could resume: go down to TLS 1.2 before the first is refused.
             learned.tls12.set();
             let mut session = session;
@@ -130,6 +129,7 @@ impl FtpConnector {
             mode: site.mode,
             features: Features::default(),
             set_mtime: SetMtime::Mdtm,
+            hash_chosen: None,
             base: String::new(),
             folder: None,
         };

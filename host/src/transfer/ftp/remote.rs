@@ -18,7 +18,12 @@ impl Remote for Session {
     }
 
     fn is_poisoned(&self) -> bool {
-        matches!(self.state, State::Poisoned)
+        // A spent session still answers commands, so that its transfer can be looked after.
+        match self.state {
+            State::Poisoned => true,
+            State::Idle => self.is_spent(),
+            State::Moving(_) => false,
+        }
     }
 
     async fn probe(&mut self) -> bool {

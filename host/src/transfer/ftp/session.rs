@@ -25,7 +25,7 @@ use super::transfer::Moving;
 use super::wire::{Malformed, Signals, Unasked, Wire};
 use crate::clock::Clock;
 use crate::crash;
-use crate::model::{DataMode, Fault, FaultCode, RemotePath, SiteLimits};
+use crate::model::{DataMode, Fault, FaultCode, HashAlgorithm, RemotePath, SiteLimits};
 use crate::transfer::Features;
 
 /// suppaftp over our own streams.
@@ -56,6 +56,8 @@ pub(super) struct Session {
     pub(super) features: Features,
     /// How this server sets modification times.
     pub(super) set_mtime: super::features::SetMtime,
+    /// What HASH computes, where we chose it.
+    pub(super) hash_chosen: Option<HashAlgorithm>,
     /// The site's root as an absolute path of the server, without a trailing slash.
     pub(super) base: String,
     /// The folder that the last CWD went to.
@@ -75,6 +77,11 @@ impl Session {
     /// `doing` with the path and the site: the start of every message.
     pub(super) fn saying(&self, doing: &str, path: &RemotePath) -> String {
         format!("{doing} `{path}` on {}", self.place)
+    }
+
+    /// No further data connection can resume the TLS session, and a new session will do better.
+    pub(super) fn is_spent(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_spent()) && !self.learned.tls13_only.is_set()
     }
 
     /// Closes both connections; the session answers nothing any more.

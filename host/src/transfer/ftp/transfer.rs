@@ -62,7 +62,7 @@ impl Session {
         rest: Offset,
         doing: &str,
     ) -> Result<(), Fault> {
-        if self.tls.as_ref().is_some_and(|tls| tls.is_spent()) && !self.learned.tls13_only.is_set() {
+        if self.is_spent() {
             self.learned.tls12.set();
             self.poison();
             let words = format!("{doing}: no TLS 1.3 ticket is left for a data connection");
@@ -342,14 +342,10 @@ impl Session {
         };
         crash::point("ftp.reply");
         let finish = self.judge(answer, &moving);
-        if let Some(tls) = &self.tls
-            && tls.is_spent()
-            && !self.learned.tls13_only.is_set()
-        {
+        if self.is_spent() {
             // The next data connection couldn't resume, and servers that require it refuse it only
-            // after they have truncated the file: go down to TLS 1.2 before that (F17).
+            // after they have truncated the file: the next session uses TLS 1.2 (F17).
             self.learned.tls12.set();
-            self.poison();
         }
         Ok(finish)
     }
