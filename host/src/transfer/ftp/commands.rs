@@ -110,16 +110,9 @@ impl Session {
 
     /// CWD; gives the reply when the server doesn't go there.
     pub(super) async fn enter(&mut self, absolute: &str, doing: &str) -> Result<Option<Reply>, Fault> {
-        if self.folder.as_deref() == Some(absolute) {
-            // We are there, but the folder may be gone since: ask again all the same.
-            self.folder = None;
-        }
         let reply = self.ask(&format!("CWD {absolute}"), doing, self.limits.reply).await?;
         match self.look(&reply, doing)? {
-            Look::Found => {
-                self.folder = Some(absolute.to_owned());
-                Ok(None)
-            }
+            Look::Found => Ok(None),
             Look::Missing | Look::CannotTell => Ok(Some(reply)),
         }
     }

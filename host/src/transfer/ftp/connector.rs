@@ -131,7 +131,6 @@ impl FtpConnector {
             set_mtime: SetMtime::Mdtm,
             hash_chosen: None,
             base: String::new(),
-            folder: None,
         };
         session.log_in(site, password).await?;
         session.prepare().await?;
@@ -369,7 +368,6 @@ impl Session {
             ));
         }
         self.base = path.trim_end_matches('/').to_owned();
-        self.folder = None;
         Ok(())
     }
 }

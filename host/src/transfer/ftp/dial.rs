@@ -71,23 +71,32 @@ fn keep_alive(tcp: &TcpStream) {
     let _ = sockopt::set_tcp_keepcnt(tcp, 4);
 }
 
+/// A data connection didn't come to stand; the control connection is as before.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoData(String);
+
+fn no_data(kind: io::ErrorKind, why: String) -> FtpError {
+    FtpError::ConnectionError(io::Error::new(kind, NoData(why)))
+}
+
 /// Opens a passive data connection within `wait`.
 pub(super) fn open_data(
     address: SocketAddr,
     wait: Duration,
 ) -> Pin<Box<dyn Future<Output = FtpResult<TcpStream>> + Send + Sync>> {
     Box::pin(async move {
-        if address.port() < DATA_PORT_MIN {
-            let message = format!("the server names port {}, which can't be its own", address.port());
-            return Err(FtpError::ConnectionError(io::Error::new(io::ErrorKind::AddrNotAvailable, message)));
+        let port = address.port();
+        if port < DATA_PORT_MIN {
+            let why = format!("the server names port {port}, which can't be for data");
+            return Err(no_data(io::ErrorKind::AddrNotAvailable, why));
         }
-        let connected = tokio::time::timeout(wait, TcpStream::connect(address)).await;
-        let tcp = connected
-            .unwrap_or_else(|_| {
-                let message = format!("port {} doesn't answer", address.port());
-                Err(io::Error::new(io::ErrorKind::TimedOut, message))
-            })
-            .map_err(FtpError::ConnectionError)?;
+        let tcp = match tokio::time::timeout(wait, TcpStream::connect(address)).await {
+            Ok(connected) => {
+                connected.map_err(|error| no_data(error.kind(), format!("port {port}: {error}")))?
+            }
+            Err(_) => return Err(no_data(io::ErrorKind::TimedOut, format!("port {port} doesn't answer"))),
+        };
         keep_alive(&tcp);
         Ok(tcp)
     })

@@ -50,4 +50,9 @@ mod learned;
 mod place;
 mod secret;
 
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
 pub use connector::FtpConnector;

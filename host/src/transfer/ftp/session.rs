@@ -60,8 +60,6 @@ pub(super) struct Session {
     pub(super) hash_chosen: Option<HashAlgorithm>,
     /// The site's root as an absolute path of the server, without a trailing slash.
     pub(super) base: String,
-    /// The folder that the last CWD went to.
-    pub(super) folder: Option<String>,
 }
 
 impl Session {
@@ -120,7 +118,7 @@ impl Session {
         };
         match reply_of(answer) {
             Ok(reply) => {
-                if replies::meaning(&reply).ends_session() && !(100..400).contains(&reply.code) {
+                if replies::meaning(&reply).ends_session() && !(200..400).contains(&reply.code) {
                     self.poison();
                 } else {
                     self.state = State::Idle;

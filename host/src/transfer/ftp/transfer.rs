@@ -11,10 +11,11 @@ use suppaftp::tokio::{AsyncDataStream, TransferStream};
 use suppaftp::{FtpError, Mode, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::dial::NoData;
 use super::replies::{self, Meaning, Reply};
 use super::session::{Session, State, control_fault, reply_of};
 use super::tls::handshake_fault;
-use super::wire::Wire;
+use super::wire::{Late, Wire};
 use crate::crash;
 use crate::model::{DataMode, Fault, FaultCode, Offset};
 use crate::transfer::Finish;
@@ -158,20 +159,25 @@ impl Session {
         if let FtpError::SecureError(_) = &error {
             return Err(self.tls_refused(doing).await);
         }
-        if let FtpError::ConnectionError(io) = &error
-            && asked_for_port
-            && verb[3] == b'V'
-            && !is_control_error(io)
-        {
-            // The port was named, but can't be reached; the control connection is as before.
-            self.state = State::Idle;
-            if &verb == b"EPSV" {
-                return Ok(None);
+        if let FtpError::ConnectionError(io) = &error {
+            if io.get_ref().is_some_and(|inner| inner.is::<NoData>()) {
+                self.state = State::Idle;
+                if &verb == b"EPSV" {
+                    return Ok(None);
+                }
+                let words = format!("{doing}: data connection: {io}");
+                return Err(Fault::new(FaultCode::FtpNoDataConnection, words));
             }
-            return Err(Fault::new(
-                FaultCode::FtpNoDataConnection,
-                format!("{doing}: data connection: {io}"),
-            ));
+            if self.mode == DataMode::Active
+                && !asked_for_port
+                && io.kind() == io::ErrorKind::TimedOut
+                && !io.get_ref().is_some_and(|inner| inner.is::<Late>())
+            {
+                self.poison();
+                let words = format!("{doing}: the server opened no data connection to us");
+                return Err(Fault::new(FaultCode::FtpNoDataConnection, words)
+                    .with_hint(format!("`mode = \"passive\"` under [site.{}]", self.place.site)));
+            }
         }
         match reply_of(Err(error)) {
             Ok(reply) => {
@@ -439,15 +445,6 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         Self::Fault(Box::new(fault))
     }
-}
-
-/// Whether an error is the control connection's, not that of a data connection being opened.
-fn is_control_error(error: &io::Error) -> bool {
-    use super::wire::{Malformed, Unasked};
-    error.kind() == io::ErrorKind::UnexpectedEof
-        || error.get_ref().is_some_and(|inner| {
-            inner.is::<Unasked>() || inner.is::<Malformed>() || inner.is::<super::wire::Late>()
-        })
 }
 
 fn is_tls(stream: &AsyncDataStream<Wire>) -> bool {
