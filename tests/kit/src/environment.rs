@@ -1,7 +1,10 @@
 //! A place of its own for the built program: nothing of the machine's or the person's reaches it.
 
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -26,6 +29,15 @@ pub struct Finished {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+/// How a life of the program ended.
+#[derive(Debug)]
+pub enum End {
+    /// By SIGKILL: ours, or its own at a crash point.
+    Killed,
+    /// By itself.
+    Finished(Finished),
 }
 
 impl Environment {
@@ -108,7 +120,35 @@ impl Environment {
         Finished::of(self.command().args(arguments))
     }
 
-    /// The text of every file under the state folder that holds the needle.
+    /// Runs a command of this environment, and kills it with SIGKILL if it lives longer than this.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn live(&self, command: &mut Command, life: Duration) -> Result<End> {
+        // Files take any amount of output; a pipe that nobody reads would stop the program.
+        let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));
+        command.stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
+        let mut child = command.spawn().with_context(|| format!("start {:?}", self.program))?;
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if begin.elapsed() >= life {
+                child.kill()?;
+                break child.wait()?;
+            }
+            std::thread::sleep(Duration::from_millis(1).min(life.saturating_sub(begin.elapsed())));
+        };
+        if status.signal() == Some(9) {
+            return Ok(End::Killed);
+        }
+        let text =
+            |path| -> Result<String> { Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned()) };
+        Ok(End::Finished(Finished { code: status.code(), stdout: text(&stdout)?, stderr: text(&stderr)? }))
+    }
+
+    /// The files under the state folder that hold the needle.
     pub fn state_files_with(&self, needle: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         search(&self.state(), needle.as_bytes(), &mut found);

@@ -7,12 +7,14 @@
 //! | [`witness`] | what the kernel saw happen in a server's folder: each rename and delete, once |
 //! | [`environment`] | the built program with a home, a state and a configuration of its own |
 //! | [`oracle`] | the files of every crash test, and what must hold after it |
+//! | [`journey`] | what the guest `oracle` does to these files, told beforehand |
 //! | [`chance`] | seeded randomness, so that a failure can be repeated |
 //!
 //! It knows nothing of the host's library: what it judges, it judges from outside.
 
 pub mod chance;
 pub mod environment;
+pub mod journey;
 pub mod layout;
 pub mod oracle;
 pub mod servers;

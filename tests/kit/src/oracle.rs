@@ -41,7 +41,7 @@ const FILES: [(&str, usize); 20] = [
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Its path, relative to the site's root or the granted folder.
-    pub name: &'static str,
+    pub name: String,
     /// What it holds.
     pub content: Vec<u8>,
 }
@@ -55,9 +55,24 @@ pub fn files() -> Vec<Sample> {
             let seed = digest.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte));
             let mut content = vec![0; size];
             Chance::from_seed(seed).fill(&mut content);
-            Sample { name, content }
+            Sample { name: name.to_owned(), content }
         })
         .collect()
+}
+
+/// The same files in one folder, sorted by name, byte by byte: as the guest `oracle` takes them.
+pub fn flat() -> Vec<Sample> {
+    let mut files = files();
+    for file in &mut files {
+        file.name = file.name.replace('/', "_");
+    }
+    files.sort_by(|left, right| left.name.cmp(&right.name));
+    files
+}
+
+/// All their bytes.
+pub fn total(files: &[Sample]) -> u64 {
+    files.iter().map(|file| file.content.len() as u64).sum()
 }
 
 /// Writes the files under the folder.
@@ -66,7 +81,7 @@ pub fn files() -> Vec<Sample> {
 /// When one can't be written.
 pub fn write(files: &[Sample], folder: &Path) -> Result<()> {
     for file in files {
-        let path = folder.join(file.name);
+        let path = folder.join(&file.name);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -84,11 +99,11 @@ pub fn judge_folder(files: &[Sample], folder: &Path) -> Result<()> {
     collect(folder, folder, &mut there)?;
     let mut faults = Vec::new();
     for file in files {
-        if !there.remove(Path::new(file.name)) {
+        if !there.remove(Path::new(&file.name)) {
             faults.push(format!("{:?} is missing", file.name));
             continue;
         }
-        let content = std::fs::read(folder.join(file.name))?;
+        let content = std::fs::read(folder.join(&file.name))?;
         if Sha256::digest(&content) != Sha256::digest(&file.content) {
             let same = content.iter().zip(&file.content).take_while(|(left, right)| left == right).count();
             faults.push(format!(
@@ -127,11 +142,6 @@ pub fn judge_effects(seen: &[Seen]) -> Result<()> {
     Ok(())
 }
 
-/// How often a file got each final name.
-pub fn arrivals(seen: &[Seen], name: &str) -> usize {
-    seen.iter().filter(|event| matches!(event, Seen::Renamed(_, to) if to == Path::new(name))).count()
-}
-
 fn collect(root: &Path, folder: &Path, into: &mut BTreeSet<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
         let path = entry?.path();
@@ -157,7 +167,7 @@ mod tests {
 
         let mut content = files[5].content.clone();
         content[70_000] ^= 1;
-        std::fs::write(at(files[5].name), content).unwrap();
+        std::fs::write(at(&files[5].name), content).unwrap();
         std::fs::remove_file(at("empty")).unwrap();
         std::fs::write(at(".empty.part"), b"").unwrap();
         let fault = judge_folder(&files, folder.path()).unwrap_err().to_string();

@@ -35,7 +35,8 @@ pub(crate) fn unpack(packages: &[&str], into: &Path) -> Result<()> {
     }
     let wanted = with_missing_libraries(packages)?;
     let mut download = Command::new("apt-get");
-    download.current_dir(&archives).args(["download", "-q"]).args(&wanted);
+    // As root, apt would rather fetch as `_apt`, who can't write to our folder.
+    download.current_dir(&archives).args(["download", "-q", "-o", "APT::Sandbox::User=root"]).args(&wanted);
     command::run(&mut download).with_context(|| format!("download {}", packages.join(", ")))?;
 
     for archive in std::fs::read_dir(&archives)? {

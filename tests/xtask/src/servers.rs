@@ -44,8 +44,9 @@ pub(crate) fn fetch() -> Result<()> {
             std::fs::remove_dir_all(&unfinished)?;
         }
         debian::unpack(kind.packages(), &unfinished).with_context(|| format!("fetch {kind}"))?;
+        let unpacked = kind.unpacked_to(unfinished.clone());
+        debian::check_libraries(&unpacked.program(), &unpacked.library_path())?;
         std::fs::rename(&unfinished, installed.folder())?;
-        debian::check_libraries(&installed.program(), &installed.library_path())?;
     }
     Ok(())
 }

@@ -32,7 +32,12 @@ impl Kind {
 
     /// Where it was, or will be, unpacked.
     pub fn installed(self) -> Installed {
-        Installed { kind: self, folder: layout::servers().join(self.to_string()) }
+        self.unpacked_to(layout::servers().join(self.to_string()))
+    }
+
+    /// The same, unpacked to this folder.
+    pub fn unpacked_to(self, folder: PathBuf) -> Installed {
+        Installed { kind: self, folder }
     }
 }
 

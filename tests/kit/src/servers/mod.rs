@@ -7,6 +7,7 @@
 
 mod certificate;
 mod installed;
+mod moved;
 mod proftpd;
 mod pure_ftpd;
 mod server;
@@ -14,4 +15,5 @@ mod vsftpd;
 
 pub use certificate::Certificate;
 pub use installed::{Installed, Kind};
+pub use moved::Moved;
 pub use server::{Options, PASSWORD, Server, Tls};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::{Certificate, Installed, Kind, proftpd, pure_ftpd, vsftpd};
+use super::{Certificate, Installed, Kind, Moved, moved, proftpd, pure_ftpd, vsftpd};
 
 /// The password of every test server. It is easy to find, so that a test can see that it is nowhere.
 pub const PASSWORD: &str = "canary-Zq81x-password";
@@ -191,6 +191,11 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// The transfers that the server counted, in the order of their ends.
+    pub fn moved(&self) -> Vec<Moved> {
+        moved::parse(self.kind, &self.logs())
     }
 
     /// What the server wrote to its own logs, for the message of a test that fails.
