@@ -75,6 +75,12 @@ impl<'j> Course<'j> {
         self.attempts.wire += bytes;
     }
 
+    /// The attempts as they are to be in the log while up to `bytes` more may go out: after a crash
+    /// nobody knows how many of them did.
+    pub(super) fn attempts_reserving(&self, bytes: u64) -> Attempts {
+        Attempts { wire: self.attempts.wire.saturating_add(bytes), ..self.attempts }
+    }
+
     /// Ends an attempt that failed with `fault`; `further` when it got at least one commit further
     /// than the one before. `writes` is committed with it. Gives the fault back when it is final.
     pub(super) async fn failed(&mut self, fault: Fault, further: bool, writes: Writes) -> Result<(), Fault> {

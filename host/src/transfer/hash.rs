@@ -9,6 +9,7 @@ use digest_state::{restore, save};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::record::CHUNK_BYTES;
 use crate::model::{Digest, Fault, FaultCode, HashAlgorithm};
 
 /// Computes the digests of one file. SHA-256 is always among them.
@@ -125,6 +126,19 @@ impl HashState {
             md5,
             crc32: self.crc32.map(|crc| crc32fast::Hasher::new_with_initial_len(crc, self.length)),
         })
+    }
+}
+
+/// Hashes `bytes`, and gives the state wherever a chunk ends.
+pub(crate) fn hash_chunks(hasher: &mut Hasher, mut bytes: &[u8], mut at_end: impl FnMut(HashState)) {
+    while !bytes.is_empty() {
+        let left = CHUNK_BYTES - hasher.length() % CHUNK_BYTES;
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        hasher.update(&bytes[..take]);
+        bytes = &bytes[take..];
+        if hasher.length() % CHUNK_BYTES == 0 {
+            at_end(hasher.state());
+        }
     }
 }
 

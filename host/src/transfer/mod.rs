@@ -29,7 +29,11 @@ mod remote;
 mod stop;
 mod throttle;
 mod transfers;
+mod upload;
 mod watch;
+
+#[cfg(test)]
+mod fake;
 
 pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};

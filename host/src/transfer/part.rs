@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_part_names_its_target_run_step_item_and_generation() {
-        assert_eq!(part().of("a b.csv", 2), ".a b.csv.00000000000E3GE1R70W3GE1R7.12.3.2.part");
+        assert_eq!(part().of("a b.csv", 2), ".a b.csv.00000000000W3GE1R70W3GE1R7.12.3.2.part");
     }
 
     #[test]

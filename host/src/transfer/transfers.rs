@@ -162,6 +162,6 @@ mod tests {
 
     #[expect(dead_code, reason = "compiling it is the test")]
     async fn futures_of_transfers_are_send(transfers: &Transfers, job: Job<'_>) {
-        let _ = send(transfers.download(job)).await;
+        let _ = send(transfers.upload(job)).await;
     }
 }

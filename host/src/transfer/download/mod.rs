@@ -14,3 +14,6 @@ mod receive;
 mod resume;
 mod run;
 mod sink;
+
+#[cfg(test)]
+mod tests;

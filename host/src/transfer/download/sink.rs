@@ -14,9 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::model::{Fault, FaultCode};
-use crate::transfer::hash::{HashState, Hasher};
+use crate::transfer::hash::{HashState, Hasher, hash_chunks};
 use crate::transfer::local::PartFile;
-use crate::transfer::record::CHUNK_BYTES;
 
 /// How many buffers may wait for the thread: 4 MiB when they are full.
 const QUEUE_BUFFERS: usize = 16;
@@ -120,17 +119,4 @@ fn drain(
     }
     let mark = Mark { state: hasher.state(), chunks };
     Ok((hasher, mark))
-}
-
-/// Hashes `bytes`, and gives the state wherever a chunk ends.
-fn hash_chunks(hasher: &mut Hasher, mut bytes: &[u8], mut at_end: impl FnMut(HashState)) {
-    while !bytes.is_empty() {
-        let left = CHUNK_BYTES - hasher.length() % CHUNK_BYTES;
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-        hasher.update(&bytes[..take]);
-        bytes = &bytes[take..];
-        if hasher.length() % CHUNK_BYTES == 0 {
-            at_end(hasher.state());
-        }
-    }
 }

@@ -13,6 +13,6 @@ mod root;
 
 pub(crate) use atomic::{Renamed, replace_mode};
 pub(crate) use part::{Identity, PartFile, Source};
-pub(crate) use read::count_records;
+pub(crate) use read::{BUFFER_BYTES, count_records};
 pub(crate) use root::blocking;
 pub use root::{LocalFile, LocalRoot};

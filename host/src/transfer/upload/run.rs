@@ -1,0 +1,214 @@
+//! An upload from its first attempt to its end.
+
+use super::finish::Verified;
+use crate::crash;
+use crate::model::{Direction, Fault, FaultCode, FileInfo, Receipt, RemotePath};
+use crate::transfer::course::{Course, Trouble};
+use crate::transfer::hash::HashState;
+use crate::transfer::local::Identity;
+use crate::transfer::policy;
+use crate::transfer::record::{Header, Saved, Writes, compact};
+use crate::transfer::remote::{Features, Remote};
+use crate::transfer::throttle::Throttle;
+use crate::transfer::transfers::{Job, Transfers};
+
+/// An upload under way.
+pub(super) struct Upload<'j> {
+    pub(super) transfers: &'j Transfers,
+    pub(super) job: &'j Job<'j>,
+    pub(super) course: Course<'j>,
+    pub(super) throttle: Throttle,
+    /// The generation; `None` before the first.
+    pub(super) header: Option<Header>,
+    /// Whether bytes of this generation may be on the server.
+    pub(super) begun: bool,
+    /// Whether the last session that wrote the part gave its final reply, so that nothing writes any
+    /// more. Never so after a crash.
+    pub(super) settled: bool,
+    /// The server was seen to refuse REST before STOR.
+    pub(super) append_only: bool,
+    /// States at the ends of chunks that aren't in the log yet.
+    pub(super) chunks: Vec<HashState>,
+    /// The part is complete and verified; all that is left is its name.
+    pub(super) verified: Option<Verified>,
+    /// A rename of the verified part may have happened already.
+    pub(super) in_doubt: bool,
+}
+
+impl Transfers {
+    /// Sends a file: to a part beside its target, verified as far as the server allows, and renamed
+    /// once. Goes on where an earlier process, or an earlier attempt, left off. Folders that are
+    /// missing on the server are made.
+    ///
+    /// # Errors
+    /// Any `ftp.*`, `file.*` or `verify.*` fault, once the attempts are used up or when no further
+    /// attempt could help; then the part is removed if the server can be reached, unless the retry
+    /// policy says that the run is paused. `run.interrupted` and `run.cancelled` when it was stopped;
+    /// `run.indeterminate` when it can't be known whether the file was put in its place.
+    pub async fn upload(&self, job: Job<'_>) -> Result<Receipt, Fault> {
+        let saved = Saved::<Verified>::load(&*job.log).await?;
+        let mut upload = Upload {
+            transfers: self,
+            job: &job,
+            course: Course::new(self, &job, saved.attempts),
+            throttle: Throttle::new(job.options.rate_limit),
+            begun: saved.header.is_some(),
+            header: saved.header,
+            settled: false,
+            append_only: false,
+            chunks: Vec::new(),
+            in_doubt: saved.verified.is_some(),
+            verified: saved.verified,
+        };
+        // What an attempt that a crash ended may have sent was counted before it was.
+        upload.course.attempts.open = false;
+        let result = upload.run().await;
+        match &result {
+            Err(fault) if upload.course.keeps(fault) => {}
+            _ => upload.remove_parts(result.is_err()).await,
+        }
+        result
+    }
+}
+
+impl Upload<'_> {
+    async fn run(&mut self) -> Result<Receipt, Fault> {
+        loop {
+            self.course.begin().await?;
+            let before = self.header.as_ref().map_or(0, |header| header.may_send);
+            let trouble = match self.verified.clone() {
+                Some(verified) => self.conclude(verified).await,
+                None => self.attempt().await,
+            };
+            let trouble = match trouble {
+                Ok(receipt) => return Ok(receipt),
+                Err(trouble) => trouble,
+            };
+            match trouble {
+                Trouble::Fault(fault) => {
+                    let reached = self.header.as_ref().map_or(0, |header| header.may_send);
+                    let further = reached.saturating_sub(before) >= self.transfers.options().window() / 2;
+                    let writes = self.settled_writes()?;
+                    self.course.failed(fault, further, writes).await?;
+                }
+                Trouble::Discard(fault) => {
+                    let writes = self.new_generation().await?;
+                    self.course.failed(fault, false, writes).await?;
+                }
+                Trouble::Restart(fault) => {
+                    let writes = self.new_generation().await?;
+                    writes.attempts(&self.course.attempts)?.commit(&*self.job.log).await?;
+                    self.job.watch.retry(self.course.attempts.begun, &fault, std::time::Duration::ZERO);
+                }
+                Trouble::GoOn => {
+                    let writes = self.settled_writes()?;
+                    writes.attempts(&self.course.attempts)?.commit(&*self.job.log).await?;
+                }
+            }
+        }
+    }
+
+    /// The first generation, of the source that `info` and `identity` describe.
+    pub(super) fn first_generation(&mut self, info: &FileInfo, identity: &Identity, features: &Features) {
+        self.header = Some(Header {
+            direction: Direction::Upload,
+            generation: 1,
+            stale: Vec::new(),
+            source: compact(info),
+            identity: Some(identity.clone()),
+            algorithms: policy::algorithms(&self.job.options, features),
+            refuted: 0,
+            may_send: 0,
+            appending: false,
+        });
+    }
+
+    /// Begins again from byte 0, under a new name. The old part stays on the list until the end, since
+    /// something may still be writing to it.
+    async fn new_generation(&mut self) -> Result<Writes, Fault> {
+        self.chunks.clear();
+        self.verified = None;
+        let Some(header) = &mut self.header else {
+            return Ok(Writes::default());
+        };
+        if !self.job.options.direct && self.begun {
+            header.stale.push(header.generation);
+        }
+        header.generation += 1;
+        header.identity = None;
+        header.may_send = 0;
+        header.appending = false;
+        self.begun = false;
+        Writes::default().forget_generation(&*self.job.log).await?.header(header)
+    }
+
+    /// What an attempt that failed leaves for the next: the chunks that were read.
+    fn settled_writes(&mut self) -> Result<Writes, Fault> {
+        let mut writes = Writes::default();
+        if let Some(header) = &self.header
+            && self.begun
+        {
+            writes = writes.header(header)?;
+            for chunk in std::mem::take(&mut self.chunks) {
+                writes = writes.chunk(&chunk)?;
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Where a generation's unfinished file is: the target itself for a direct transfer.
+    pub(super) fn part_of(&self, generation: u32) -> Result<RemotePath, Fault> {
+        let target = &self.job.remote;
+        if self.job.options.direct {
+            return Ok(target.clone());
+        }
+        target.parent().join(&self.job.part.of(target.name(), generation))
+    }
+
+    /// Where this generation's unfinished file is.
+    pub(super) fn part(&self) -> Result<RemotePath, Fault> {
+        self.part_of(self.header.as_ref().map_or(1, |header| header.generation))
+    }
+
+    /// Removes what generations left on the server: those before the last, and with `last` that one
+    /// too. A failure doesn't change the outcome of the transfer.
+    async fn remove_parts(&mut self, last: bool) {
+        let Some(header) = &self.header else { return };
+        let mut generations = header.stale.clone();
+        if last && self.begun && !self.job.options.direct {
+            generations.push(header.generation);
+        }
+        let parts: Vec<_> = generations.into_iter().filter_map(|g| self.part_of(g).ok()).collect();
+        if parts.is_empty() {
+            return;
+        }
+        let removed = async {
+            let mut lease = self.transfers.lease(&self.job.site).await?;
+            for part in &parts {
+                remove_quietly(&mut *lease, part).await?;
+            }
+            lease.give_back();
+            Ok::<_, Fault>(())
+        };
+        if let Err(fault) = removed.await {
+            tracing::warn!(%fault, "a part couldn't be removed from the server");
+        }
+    }
+
+    /// The target is there, and may not be replaced.
+    pub(super) fn taken(&self) -> Fault {
+        let why = format!("{} exists on site {}", self.job.remote, self.job.site.name);
+        Fault::new(FaultCode::FtpExists, why)
+    }
+}
+
+/// Removes a file that may not be there.
+pub(super) async fn remove_quietly(session: &mut dyn Remote, path: &RemotePath) -> Result<(), Fault> {
+    crash::point("remote.remove");
+    let removed = session.remove(path).await;
+    crash::point("remote.removed");
+    match removed {
+        Err(fault) if fault.code == FaultCode::FtpNotFound => Ok(()),
+        removed => removed,
+    }
+}
