@@ -13,7 +13,8 @@
 //! | `control` | cancel, pause and suspicion, from outside of the guest |
 //! | `writer`, `cursor` | the one way to append to a run's journal, and the one to read it |
 //! | `store`, `error`, `limits` | what is asked of a store, and what it promises |
-//! | `memory` | the store as a model |
+//! | `commit` | group commit |
+//! | `memory`, `sled` | the store as a model, and on disk |
 //!
 //! Whoever drives a run claims it; every write carries the claim's epoch and the number of the last
 //! entry known, so a process that lost the run is refused (`store`).
@@ -38,7 +39,12 @@ mod error;
 mod limits;
 mod store;
 
+mod commit;
 mod memory;
+mod sled;
+
+#[cfg(test)]
+mod tests;
 
 pub use control::{
     Control, UNCLEAN_ENDS_MAX, cancel_resting, history, is_suspect, pause_resting, state_of, suspicion,
@@ -51,9 +57,12 @@ pub use fingerprint::Fingerprint;
 pub use halt::{Divergence, Halt, Seen};
 pub use limits::Limits;
 pub use memory::MemoryStore;
+pub use sled::{FORMAT, Options, SledStore};
 pub use slot::{NAME_BYTES_MAX, Slot};
 pub use state::{Cancel, FailedAttempt, RunState, next_status};
-pub use steps::{Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, StepLog};
+pub use steps::{
+    CHECKPOINT_KEY_BYTES_MAX, Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, StepLog,
+};
 pub use store::{Append, BlobId, Claim, KEY_BYTES_MAX, NewRun, RunExport, RunHead, Store, Versioned, Write};
 pub use summary::Summary;
 pub use writer::{fold, load};

@@ -15,6 +15,8 @@ pub struct RunState {
     pub created: RunCreated,
     /// Where it is on its way.
     pub status: RunStatus,
+    /// The time of the first entry that is kept.
+    pub first_at: Timestamp,
     /// The number of the last entry.
     pub last_seq: u64,
     /// The time of the last entry.
@@ -112,6 +114,7 @@ impl RunState {
         };
         Ok(Self {
             status: RunStatus::Running,
+            first_at: entry.at,
             last_seq: seq,
             last_at: entry.at,
             last_step: created.after,

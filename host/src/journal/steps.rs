@@ -28,7 +28,7 @@ use super::fingerprint::{Fingerprint, readable};
 use super::halt::{Divergence, Halt, Seen};
 use super::slot::{self, Slot};
 use super::state::{Cancel, FailedAttempt, RunState, line_bytes};
-use super::store::{Claim, RunHead, Store, Write};
+use super::store::{BlobId, Claim, RunHead, Store, Write};
 use super::writer::{Along, Writer, blob_of};
 use crate::clock::Clock;
 use crate::crash;
@@ -42,6 +42,13 @@ pub const LOG_BYTES_MAX: u64 = 10 << 20;
 
 /// Longest label of a step, in bytes; what is longer is cut.
 const LABEL_BYTES_MAX: usize = 256;
+
+/// Longest name of a checkpoint, in bytes.
+pub const CHECKPOINT_KEY_BYTES_MAX: usize = 128;
+
+/// Longest checkpoint that is carried in the first entry of the journal after `continue-with`, in
+/// bytes; a longer one goes into a blob.
+const CARRIED_BYTES_MAX: usize = 256;
 
 /// What may be done about an effect that began and isn't known to have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +172,7 @@ impl StepLog {
             cursor: Cursor::new(Arc::clone(&store), claim.run.clone(), first_seq + 1, state.last_seq),
             deliveries: Deliveries::new(Arc::clone(&store), claim.run.clone()),
             step: state.created.after,
-            now: state.created.began_at,
+            now: state.first_at,
             checkpoints: state.created.checkpoints.iter().cloned().collect(),
             notes_made: 0,
             notes_recorded: 0,
@@ -205,11 +212,15 @@ impl StepLog {
         }
     }
 
-    /// Saves state of the workflow under a name.
+    /// Saves state of the workflow under a name of at most [`CHECKPOINT_KEY_BYTES_MAX`].
     ///
     /// # Errors
-    /// As [`StepLog::once`].
+    /// As [`StepLog::once`]; [`Error::TooLarge`] for a longer name.
     pub async fn save_checkpoint(&mut self, key: &str, value: Bytes) -> Result<(), Halt> {
+        if key.len() > CHECKPOINT_KEY_BYTES_MAX {
+            let (bytes, max) = (key.len(), CHECKPOINT_KEY_BYTES_MAX);
+            return Err(Error::TooLarge { what: "the name of a checkpoint", bytes, max }.into());
+        }
         let digest = blake3::hash(&value).to_hex();
         let args = (key, value.len() as u64, digest.as_str());
         let call = Call { kind: "checkpoint.save", args: &args, label: None, recovery: Recovery::Rerun };
@@ -443,13 +454,26 @@ impl StepLog {
         // Pending notes become part of the journal that ends, so that its statuses are whole.
         writer.commit(Vec::new(), Along::default()).await?;
         let resumed = writer.keep(state.into()).await?;
-        let blobs = blob_of(&resumed).into_iter().collect();
+        let mut blobs: Vec<BlobId> = blob_of(&resumed).into_iter().collect();
+        let mut checkpoints = Vec::new();
+        for (key, value) in &self.checkpoints {
+            // All of them go into one entry, so only small ones stay in it.
+            let value = match value {
+                Stored::Inline(bytes) if bytes.len() > CARRIED_BYTES_MAX => {
+                    let id = self.store.put_blob(bytes.clone()).await?;
+                    blobs.push(id);
+                    Stored::Blob { id, bytes: bytes.len() as u64 }
+                }
+                other => other.clone(),
+            };
+            checkpoints.push((key.clone(), value));
+        }
         let old = writer.state();
         let created = RunCreated {
             seed,
             after: self.step,
             resumed: Some(resumed),
-            checkpoints: self.checkpoints.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            checkpoints,
             statuses: old.statuses.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             ..old.created.clone()
         };
@@ -457,11 +481,12 @@ impl StepLog {
             vec![Write::RemoveAll(deliveries::PREFIX.to_vec()), Write::RemoveAll(slot::TABLES.to_vec())];
         crash::point("journal.continue.before");
         let fact = Fact::RunCreated(Box::new(created));
-        let at = writer.restart(fact, Along { writes, blobs, progress: true }).await?;
+        let at = writer.time().max(self.now);
+        writer.restart(at, fact, Along { writes, blobs, progress: true }).await?;
         crash::point("journal.continue.after");
         drop(writer);
         self.deliveries = Deliveries::empty(Arc::clone(&self.store), self.claim.run.clone());
-        self.now = self.now.max(at);
+        self.now = at;
         self.notes_made = 0;
         self.notes_recorded = 0;
         Ok(())
@@ -493,6 +518,7 @@ impl StepLog {
             }
             self.go_live().await?;
         }
+        self.writer.lock().await.check_room()?;
         let record = in_doubt.is_none().then(|| CallRecord {
             kind: call.kind.to_owned(),
             fingerprint,

@@ -240,7 +240,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// At most `max` runs older than `before` (all, if `None`), newest first. Reads no journal.
     async fn heads(&self, before: Option<&RunId>, max: usize) -> Result<Vec<RunHead>, Error>;
 
-    /// Appends to a journal; durable when it returns. Gives the number of the last entry.
+    /// Appends to a journal; durable when it returns. Gives the number of the last entry. Appends of
+    /// one run take effect in the order in which they were first polled, also if their caller is
+    /// dropped while it waits.
     ///
     /// # Errors
     /// [`Error::Fenced`] and [`Error::SeqConflict`] refuse a stale owner, [`Error::TooLarge`] and

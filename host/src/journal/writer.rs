@@ -181,9 +181,31 @@ impl Writer {
         Ok(at)
     }
 
-    /// Ends this journal and begins the next one of the same run.
-    pub(super) async fn restart(&mut self, fact: Fact, along: Along) -> Result<Timestamp, Error> {
-        let at = self.time();
+    /// Makes sure that a step which begins now can be recorded, so that no effect takes place whose
+    /// end then can't be written.
+    ///
+    /// # Errors
+    /// [`Error::HistoryLimit`].
+    pub(super) fn check_room(&self) -> Result<(), Error> {
+        /// Its start, its end, and an attempt or two.
+        const ENTRIES: u64 = 4;
+        let limits = self.store.limits();
+        let (entries, bytes) = self.usage();
+        let (entries, bytes) = (entries + ENTRIES, bytes + limits.entry_bytes_max as u64);
+        if entries > limits.entries_max || bytes > limits.run_bytes_max {
+            return Err(Error::HistoryLimit {
+                run: self.claim.run.clone(),
+                entries,
+                entries_max: limits.entries_max,
+                bytes,
+                bytes_max: limits.run_bytes_max,
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends this journal and begins the next one of the same run, at `at`.
+    pub(super) async fn restart(&mut self, at: Timestamp, fact: Fact, along: Along) -> Result<(), Error> {
         self.pending.clear();
         self.pending_bytes = 0;
         let entry = Entry { at, fact };
@@ -195,12 +217,10 @@ impl Writer {
         append.restart = true;
         let state = RunState::begin(self.state.last_seq + 1, entry)?;
         append.summary = Some(Summary::of(&state).encode()?);
-        let bytes = append.entries.iter().map(|entry| entry.len() as u64).sum();
-        self.send(append).await?;
         self.first_seq = state.last_seq;
-        self.bytes = bytes;
+        self.bytes = append.entries.iter().map(|entry| entry.len() as u64).sum();
         self.state = state;
-        Ok(at)
+        self.send(append).await
     }
 
     async fn append(&mut self, mut append: Append, entries: &[Entry], at: Timestamp) -> Result<(), Error> {
@@ -216,20 +236,19 @@ impl Writer {
             append.summary = Some(Summary::of(&self.state).encode()?);
             self.summary_at = at;
         }
-        self.send(append).await?;
         self.bytes += bytes;
-        Ok(())
+        self.send(append).await
     }
 
+    /// The state has taken the entries in before they are sent. So when a caller is dropped while it
+    /// waits, the next append expects them to be there; if they aren't, the store refuses it.
     async fn send(&mut self, append: Append) -> Result<(), Error> {
         if self.broken {
             return Err(Error::Unavailable { reason: "an earlier write of this run failed".to_owned() });
         }
-        // Unless it is acknowledged: also when the caller is dropped while it waits.
-        self.broken = true;
-        self.store.append(append).await?;
-        self.broken = false;
-        Ok(())
+        let sent = self.store.append(append).await;
+        self.broken = sent.is_err();
+        sent.map(|_| ())
     }
 
     /// Refuses what the store would refuse while the state is still unchanged, so that the run can

@@ -1,0 +1,126 @@
+//! What lies under the keys of a run: its claim, and entries that were appended together.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use super::long;
+use super::staging::unreadable;
+use crate::journal::error::Error;
+use crate::journal::store::RunHead;
+use crate::model::RunId;
+
+/// Who may write to a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClaimRecord {
+    pub(super) epoch: u64,
+    pub(super) claimed: bool,
+    pub(super) unclean_ends: u32,
+    pub(super) first_seq: u64,
+}
+
+impl ClaimRecord {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
+        postcard::to_stdvec(self).map_err(|error| Error::bug(format!("a claim can't be encoded: {error}")))
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        postcard::from_bytes(bytes)
+            .map_err(|error| Error::damaged(format!("a claim can't be decoded: {error}")))
+    }
+}
+
+/// Entries that were appended together: their count, the length of the whole journal up to and with
+/// them, the length of each, then all of them. So the last record of a run tells how long its journal
+/// is, and no append has to write a head of its own.
+pub(super) struct Entries {
+    pub(super) entries: Vec<Bytes>,
+    /// Length of the journal's entries up to and with these, in bytes.
+    pub(super) bytes: u64,
+}
+
+impl Entries {
+    pub(super) fn encode(entries: &[Bytes], bytes: u64) -> Vec<u8> {
+        let length = entries.iter().map(Bytes::len).sum::<usize>();
+        let mut record = Vec::with_capacity(12 + 4 * entries.len() + length);
+        record.extend_from_slice(&(entries.len() as u32).to_le_bytes());
+        record.extend_from_slice(&bytes.to_le_bytes());
+        for entry in entries {
+            record.extend_from_slice(&(entry.len() as u32).to_le_bytes());
+        }
+        for entry in entries {
+            record.extend_from_slice(entry);
+        }
+        record
+    }
+
+    pub(super) fn decode(record: Vec<u8>) -> Result<Self, Error> {
+        let damaged = || Error::damaged("a record of the journal has lengths that don't fit");
+        let mut record = Bytes::from(record);
+        let mut take = |count: usize| {
+            if record.len() < count { Err(damaged()) } else { Ok(record.split_to(count)) }
+        };
+        let count = u32_of(&take(4)?);
+        let bytes = take(8)?;
+        let bytes = u64::from_le_bytes(bytes[..].try_into().map_err(|_| damaged())?);
+        let lengths = take(count.checked_mul(4).ok_or_else(damaged)?)?;
+        let entries = lengths.chunks_exact(4).map(|length| take(u32_of(length))).collect::<Result<_, _>>()?;
+        if !record.is_empty() {
+            return Err(damaged());
+        }
+        Ok(Self { entries, bytes })
+    }
+}
+
+fn u32_of(bytes: &[u8]) -> usize {
+    bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+}
+
+/// A value that may be long, from the tree alone.
+pub(super) fn get_long(tree: &::sled::Tree, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    match tree.get(key).map_err(unreadable)? {
+        Some(head) => join_from(tree, key, &head).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A value that may be long, whose first part was just read.
+pub(super) fn join_from(tree: &::sled::Tree, key: &[u8], head: &[u8]) -> Result<Vec<u8>, Error> {
+    long::join(key, head, |part| Ok(tree.get(part).map_err(unreadable)?.map(|value| value.to_vec())))
+}
+
+/// The last record of a run's journal at or before entry `seq`, with the number of its first entry.
+pub(super) fn record_at(tree: &::sled::Tree, run: &RunId, seq: u64) -> Result<Option<(u64, Entries)>, Error> {
+    let range = keys::journal(run, 0)..=keys::journal(run, seq);
+    let Some(found) = tree.range(range).next_back() else {
+        return Ok(None);
+    };
+    let (key, head) = found.map_err(unreadable)?;
+    let first =
+        keys::journal_seq(&key).ok_or_else(|| Error::damaged("a key of the journal has no number"))?;
+    Ok(Some((first, Entries::decode(join_from(tree, &key, &head)?)?)))
+}
+
+/// What the tree knows of a run.
+pub(super) fn head(tree: &::sled::Tree, run: &RunId) -> Result<Option<RunHead>, Error> {
+    let Some(claim) = tree.get(keys::of_run(keys::CLAIMS, run)).map_err(unreadable)? else {
+        return Ok(None);
+    };
+    let claim = ClaimRecord::decode(&claim)?;
+    let (last_seq, bytes) = match record_at(tree, run, u64::MAX)? {
+        Some((first, record)) => (first + record.entries.len() as u64 - 1, record.bytes),
+        None => return Err(Error::damaged(format!("run {run} has no journal"))),
+    };
+    let summary = get_long(tree, &keys::of_run(keys::SUMMARIES, run))?
+        .ok_or_else(|| Error::damaged(format!("run {run} has no summary")))?;
+    Ok(Some(RunHead {
+        run: run.clone(),
+        epoch: claim.epoch,
+        claimed: claim.claimed,
+        unclean_ends: claim.unclean_ends,
+        first_seq: claim.first_seq,
+        last_seq,
+        bytes,
+        summary: summary.into(),
+    }))
+}
