@@ -19,7 +19,7 @@ use super::place::Place;
 use super::replies::{self, Meaning, Reply};
 use super::secret::{self, PasswordLine, STAND_IN};
 use super::session::{Control, Session, State, control_fault};
-use super::tls::{TlsContext, handshake_fault};
+use super::tls::{TlsContext, tls_fault};
 use super::trust::Trust;
 use super::wire::Signals;
 use crate::clock::Clock;
@@ -59,23 +59,24 @@ impl Connect for FtpConnector {
             Some(reference) => secret::read(reference, &site.name).await?,
             None => SecretString::from(ANONYMOUS_PASSWORD),
         };
-        let went_down = learned.tls12.is_set();
         let session = match self.open(site, &learned, &password).await {
-            Err(fault) if went_down && matches!(fault.code, FaultCode::FtpTls) => {
+            // Not one data connection could resume: go down to TLS 1.2 before the first is refused.
+            Ok(mut session) if session.is_spent() => {
+                learned.tls12.set();
+                session.close().await;
+                self.open(site, &learned, &password).await
+            }
+            opened => opened,
+        };
+        let session = match session {
+            Err(fault) if fault.code == FaultCode::FtpTls && learned.tls12.is_set() => {
                 // The server has TLS 1.3 only: then its tickets must do.
                 learned.tls13_only.set();
-                self.open(site, &learned, &password).await?
+                self.open(site, &learned, &password).await
             }
-            opened => opened?,
+            opened => opened,
         };
-        if session.is_spent() {
-            // Not one data connection could resume: go down to TLS 1.2 before the first is refused.
-            learned.tls12.set();
-            let mut session = session;
-            session.close().await;
-            return Ok(Box::new(self.open(site, &learned, &password).await?));
-        }
-        Ok(Box::new(session))
+        Ok(Box::new(session?))
     }
 }
 
@@ -220,7 +221,7 @@ fn connect_fault(
     place: &Place,
 ) -> Fault {
     if let Some(cause) = tls.and_then(TlsContext::take_failure) {
-        return handshake_fault(&cause, doing, place);
+        return tls_fault(&cause, doing, place);
     }
     let test = format!("`orchestrator site test {}` tries each stage", site.name);
     match error {
@@ -244,19 +245,19 @@ fn connect_fault(
             _ => Fault::new(FaultCode::FtpUnreachable, format!("{doing}: {error}")).with_hint(test),
         },
         // A greeting that says 230 promises a login before TLS: it isn't taken (F21).
-        other => control_fault(other, doing),
+        other => control_fault(other, doing, place),
     }
 }
 
 /// Why there is no TLS after AUTH TLS. There is no going on in clear (F20).
 fn secure_fault(error: &FtpError, tls: &TlsContext, doing: &str, place: &Place) -> Fault {
     if let Some(cause) = tls.take_failure() {
-        return handshake_fault(&cause, doing, place);
+        return tls_fault(&cause, doing, place);
     }
     match error {
         FtpError::UnexpectedResponse(response) => {
             let Some(reply) = Reply::parse(&response.body) else {
-                return control_fault(error, doing);
+                return control_fault(error, doing, place);
             };
             if replies::meaning(&reply).ends_session() {
                 return replies::fault(&reply, doing, false);
@@ -267,7 +268,7 @@ fn secure_fault(error: &FtpError, tls: &TlsContext, doing: &str, place: &Place) 
                 place.site
             ))
         }
-        other => control_fault(other, doing),
+        other => control_fault(other, doing, place),
     }
 }
 

@@ -54,5 +54,7 @@ mod secret;
 mod scripted;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 pub use connector::FtpConnector;

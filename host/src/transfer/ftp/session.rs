@@ -20,7 +20,7 @@ use suppaftp::{FtpError, FtpResult};
 use super::learned::Learned;
 use super::place::Place;
 use super::replies::{self, Meaning, Reply};
-use super::tls::TlsContext;
+use super::tls::{TlsContext, tls_fault};
 use super::transfer::Moving;
 use super::wire::{Malformed, Signals, Unasked, Wire};
 use crate::clock::Clock;
@@ -127,7 +127,7 @@ impl Session {
             }
             Err(error) => {
                 self.poison();
-                Err(control_fault(&error, doing))
+                Err(control_fault(&error, doing, &self.place))
             }
         }
     }
@@ -162,12 +162,16 @@ pub(super) fn reply_of(answer: FtpResult<()>) -> Result<Reply, FtpError> {
 }
 
 /// The fault of a control connection on which no proper reply came.
-pub(super) fn control_fault(error: &FtpError, doing: &str) -> Fault {
+pub(super) fn control_fault(error: &FtpError, doing: &str, place: &Place) -> Fault {
     match error {
         FtpError::ConnectionError(error) => {
             let inner = error.get_ref();
             if let Some(Unasked(text)) = inner.and_then(|inner| inner.downcast_ref()) {
                 return unasked_fault(text, doing);
+            }
+            // Under TLS 1.3 a server tells only after the handshake that it refuses our certificate.
+            if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+                return tls_fault(error, doing, place);
             }
             let code = match error.kind() {
                 _ if inner.is_some_and(|inner| inner.is::<Malformed>()) => FaultCode::FtpProtocol,

@@ -147,8 +147,8 @@ fn client_certificate(
     Ok(Some((chain, key)))
 }
 
-/// The fault of a handshake that failed, saying which certificate is wrong and why.
-pub(super) fn handshake_fault(error: &io::Error, doing: &str, place: &Place) -> Fault {
+/// The fault of TLS that didn't come to stand, saying which certificate is wrong and why.
+pub(super) fn tls_fault(error: &io::Error, doing: &str, place: &Place) -> Fault {
     let Some(cause) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         let code = match error.kind() {
             io::ErrorKind::TimedOut => FaultCode::FtpTimeout,
@@ -161,7 +161,9 @@ pub(super) fn handshake_fault(error: &io::Error, doing: &str, place: &Place) -> 
         rustls::Error::InvalidCertificate(why) => {
             let fault = Fault::new(FaultCode::FtpCertificate, format!("{doing}: {}", certificate_words(why)));
             match why {
-                why if *why == CertificateError::UnknownIssuer || is_authority(why) => {
+                why if matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature)
+                    || is_authority(why) =>
+                {
                     fault.with_hint(format!(
                         "name the server's certificate or its issuer: `ca_file` under [site.{site}]; \
                      `tls_verify = \"none\"` lets anybody sit in between"
@@ -215,7 +217,9 @@ fn certificate_words(why: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the server's certificate is for another name".to_owned()
         }
-        CertificateError::UnknownIssuer => "the server's certificate is from an unknown issuer".to_owned(),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the server's certificate is from an unknown issuer".to_owned()
+        }
         why if is_authority(why) => "the server's certificate is self-signed and not known here".to_owned(),
         CertificateError::Revoked => "the server's certificate was revoked".to_owned(),
         other => format!("the server's certificate is not accepted: {other}"),

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::dial::NoData;
 use super::replies::{self, Meaning, Reply};
 use super::session::{Session, State, control_fault, reply_of};
-use super::tls::handshake_fault;
+use super::tls::tls_fault;
 use super::wire::{Late, Wire};
 use crate::crash;
 use crate::model::{DataMode, Fault, FaultCode, Offset};
@@ -109,7 +109,10 @@ impl Session {
                 Fault::new(FaultCode::FtpUnsupported, format!("{doing}: offset {rest} is too large here"))
             })?;
             // suppaftp only notes the offset here; REST goes out right before the command (F33).
-            control.resume_transfer(offset).await.map_err(|error| control_fault(&error, doing))?;
+            control
+                .resume_transfer(offset)
+                .await
+                .map_err(|error| control_fault(&error, doing, &self.place))?;
         }
         crash::point("ftp.command");
         let opened = control.custom_data_command(command, &[Status::AlreadyOpen, Status::AboutToSend]).await;
@@ -213,7 +216,7 @@ impl Session {
             }
             Err(error) => {
                 self.poison();
-                Err(control_fault(&error, doing))
+                Err(control_fault(&error, doing, &self.place))
             }
         }
     }
@@ -227,7 +230,7 @@ impl Session {
             None => None,
         };
         self.poison();
-        let ours = failure.map(|error| handshake_fault(&error, doing, &self.place));
+        let ours = failure.map(|error| tls_fault(&error, doing, &self.place));
         match (reply, ours) {
             (Some(reply), Some(ours)) => {
                 let words = format!("{}; the server says \"{}\"", ours.message, reply.for_people());
@@ -398,7 +401,7 @@ impl Session {
             Ok(reply) => reply,
             Err(error) => {
                 self.poison();
-                let fault = control_fault(&error, &moving.doing);
+                let fault = control_fault(&error, &moving.doing, &self.place);
                 return Finish::Unconfirmed(match &moving.broken {
                     Some(broken) => Fault { message: broken.clone(), ..fault },
                     None => fault,
