@@ -206,7 +206,8 @@ impl Site {
         self.handle.download(remote.as_ref(), local.as_ref(), options)
     }
 
-    /// Copies a file of a granted folder to the server, likewise. The folder must exist there.
+    /// Copies a file of a granted folder to the server, likewise. Missing folders of the
+    /// target are made, where the server lets them be.
     ///
     /// # Errors
     /// `file.not-found`, `file.changed`, `ftp.not-found`, `ftp.no-space`, and the others that the

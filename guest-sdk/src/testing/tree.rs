@@ -78,9 +78,9 @@ impl Tree {
         }
     }
 
-    /// Writes a file.
+    /// Writes a file, with the folders above it.
     pub(super) fn write(&mut self, path: &str, bytes: Vec<u8>, modified: Timestamp) -> Result<()> {
-        self.parent_for("writing", path)?;
+        self.make_dir(path::parent(path))?;
         match self.get(path) {
             Some(Node::Dir) => Err(self.taken("writing", path)),
             _ => {
@@ -147,7 +147,11 @@ impl Tree {
         if self.get(target).is_some() {
             return Err(self.taken("renaming to", target));
         }
-        self.parent_for("renaming to", target)?;
+        match (self.get(path::parent(target)), self.side) {
+            (Some(Node::Dir), _) => {}
+            (_, Side::Folder) => self.make_dir(path::parent(target))?,
+            (_, Side::Site) => return Err(self.missing("renaming to", path::parent(target))),
+        }
         let moved: Vec<_> = self.below(source).map(|(path, _)| path.clone()).collect();
         for path in moved.into_iter().chain([source.to_owned()]) {
             if let Some(node) = self.nodes.remove(&path) {
@@ -187,16 +191,6 @@ impl Tree {
             Node::Link => (FileKind::Link, None, None),
         };
         FileInfo { path: path::join(&self.prefix, path), kind, size, modified, unique: None }
-    }
-
-    /// The folder that a new file needs: on a site it must exist, in a granted folder it is made.
-    fn parent_for(&mut self, doing: &str, path: &str) -> Result<()> {
-        let above = path::parent(path);
-        match self.get(above) {
-            Some(Node::Dir) => Ok(()),
-            _ if self.side == Side::Folder => self.make_dir(above),
-            _ => Err(self.missing(doing, above)),
-        }
     }
 
     fn missing(&self, doing: &str, path: &str) -> Error {

@@ -24,7 +24,7 @@ struct Input {
     /// How many files are moved at a time.
     #[serde(default = "four")]
     parallel: u16,
-    /// Only files like this; folders are then made as files need them.
+    /// Only files like this; then no folders but those that files need.
     glob: Option<String>,
     /// Reads each uploaded file back: for servers that can't hash.
     #[serde(default)]
@@ -79,26 +79,16 @@ fn run(input: Input) -> Result<Report> {
     pairs.unparsed().iter().for_each(|line| warn!(line, "a line of the listing isn't understood"));
 
     to.make_dir("")?;
-    let mut made = String::new();
     let wanted = pairs.filter_map(|pair| {
-        let folder = path::parent(&pair.inside);
         match pair.source.kind {
-            FileKind::Link | FileKind::Other => seen.ignored += 1,
+            FileKind::File if !pair.is_copied() => return Some(Ok(pair.transfer_to(&to))),
+            FileKind::File => seen.unchanged += 1,
             FileKind::Dir if input.glob.is_some() || pair.is_copied() => {}
             FileKind::Dir => {
                 seen.folders += 1;
                 return to.make_dir(&pair.inside).err().map(Err);
             }
-            FileKind::File if pair.is_copied() => seen.unchanged += 1,
-            FileKind::File => {
-                if input.glob.is_some() && folder != made {
-                    made = folder.to_owned();
-                    if let Err(error) = to.make_dir(folder) {
-                        return Some(Err(error));
-                    }
-                }
-                return Some(Ok(pair.transfer_to(&to)));
-            }
+            FileKind::Link | FileKind::Other => seen.ignored += 1,
         }
         None
     });
