@@ -136,7 +136,7 @@ pub(crate) fn hash_chunks(hasher: &mut Hasher, mut bytes: &[u8], mut at_end: imp
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         hasher.update(&bytes[..take]);
         bytes = &bytes[take..];
-        if hasher.length() % CHUNK_BYTES == 0 {
+        if hasher.length().is_multiple_of(CHUNK_BYTES) {
             at_end(hasher.state());
         }
     }

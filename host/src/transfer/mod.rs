@@ -9,12 +9,15 @@
 //! | `remote`, [`ftp`] | what is asked of a server, and the session that asks |
 //! | `local` | granted folders, never left and durable |
 //! | `hash`, `record` | hash states that can be saved; what a transfer keeps in its log |
+//! | `download`, `upload` | exact resume, step by step |
+//! | `effect` | renames and the like, with evidence |
 //! | `look` | stat, list, wait, small reads |
 
 pub mod ftp;
 
 mod course;
 mod download;
+mod effect;
 mod hash;
 mod local;
 mod log;
@@ -35,6 +38,7 @@ mod watch;
 #[cfg(test)]
 mod fake;
 
+pub use effect::Evidence;
 pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};
 pub use options::Options;

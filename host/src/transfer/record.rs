@@ -166,13 +166,6 @@ impl Writes {
         Ok(self)
     }
 
-    /// Forgets the chunks that end after `offset`.
-    pub(super) fn forget_chunks(mut self, chunks: &[HashState], offset: u64) -> Self {
-        let after = chunks.iter().filter(|state| state.length > offset);
-        self.writes.extend(after.map(|state| (chunk_key(state.length), None)));
-        self
-    }
-
     fn set<V: Serialize>(&mut self, key: String, value: &V) -> Result<(), Fault> {
         let bytes = postcard::to_extend(value, vec![VERSION]).map_err(|e| {
             Fault::new(FaultCode::HostBug, format!("cannot encode a transfer's `{key}`: {e}"))

@@ -61,7 +61,7 @@ impl Download<'_> {
             self.receive(lease, part.clone(), hasher, &source).await?
         };
         let lease = self.look_again(lease, &source, hasher.length()).await?;
-        Ok(self.verify(lease, part, hasher, &source).await?)
+        self.verify(lease, part, hasher, &source).await
     }
 
     /// What the source is now.

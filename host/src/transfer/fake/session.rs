@@ -206,7 +206,7 @@ impl Remote for Session {
         if let Some(cut) = cut {
             length = length.min(usize::try_from(*cut).unwrap());
             *cut -= length as u64;
-            if length == 0 {
+            if length == 0 && *at < data.len() {
                 return Err(self.lost());
             }
         }

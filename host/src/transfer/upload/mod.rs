@@ -17,5 +17,8 @@ mod finish;
 mod run;
 mod send;
 
+pub(super) use attempt::make_dirs;
+pub(super) use run::remove_quietly;
+
 #[cfg(test)]
 mod tests;

@@ -203,7 +203,10 @@ impl Upload<'_> {
 }
 
 /// Removes a file that may not be there.
-pub(super) async fn remove_quietly(session: &mut dyn Remote, path: &RemotePath) -> Result<(), Fault> {
+pub(in crate::transfer) async fn remove_quietly(
+    session: &mut dyn Remote,
+    path: &RemotePath,
+) -> Result<(), Fault> {
     crash::point("remote.remove");
     let removed = session.remove(path).await;
     crash::point("remote.removed");

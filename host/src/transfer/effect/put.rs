@@ -1,0 +1,179 @@
+//! Small files that are written whole: done-markers and sidecars.
+
+use std::sync::Arc;
+
+use super::evidence::{Doubt, Evidence, is_same, unknown};
+use crate::crash;
+use crate::model::{
+    ByteCount, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, Proof, Receipt, RemotePath, Site,
+};
+use crate::transfer::hash::Hasher;
+use crate::transfer::look::read_all;
+use crate::transfer::part::PartName;
+use crate::transfer::remote::{Finish, Remote, StoreFrom};
+use crate::transfer::transfers::Transfers;
+use crate::transfer::upload::{make_dirs, remove_quietly};
+
+/// The most bytes of one such file.
+pub(super) const PUT_BYTES_MAX: usize = 64 * 1024;
+
+/// One file to put.
+struct Put {
+    target: RemotePath,
+    part: RemotePath,
+    bytes: Vec<u8>,
+    evidence: Evidence,
+}
+
+impl Transfers {
+    /// Looks at what is to be written.
+    ///
+    /// # Errors
+    /// `ftp.exists` when a folder has the name; any other `ftp.*` fault.
+    pub async fn plan_put(&self, site: &Site, path: &RemotePath) -> Result<Evidence, Fault> {
+        let found = self.stat(site, path).await?;
+        if found.as_ref().is_some_and(|found| found.kind == FileKind::Dir) {
+            return Err(Fault::new(FaultCode::FtpExists, format!("{path} is a folder")));
+        }
+        Ok(Evidence::new(&[found]))
+    }
+
+    /// Writes a small file, so that others see either what was there before or all of `bytes`. Folders
+    /// that are missing are made. With `in_doubt`, an earlier try may have been carried out.
+    ///
+    /// # Errors
+    /// `file.too-large` over 64 KiB; `run.indeterminate`; any other `ftp.*` fault.
+    pub async fn put_bytes(
+        &self,
+        site: &Site,
+        path: &RemotePath,
+        bytes: &[u8],
+        part: &PartName,
+        evidence: &Evidence,
+        in_doubt: bool,
+    ) -> Result<Receipt, Fault> {
+        if bytes.len() > PUT_BYTES_MAX {
+            let why = format!("{} bytes for {path} are over the limit of {PUT_BYTES_MAX}", bytes.len());
+            return Err(Fault::new(FaultCode::FileTooLarge, why).with_hint("upload a file instead"));
+        }
+        let start = self.clock().monotonic();
+        let put = Arc::new(Put {
+            target: path.clone(),
+            part: path.parent().join(&part.of(path.name(), 1))?,
+            bytes: bytes.to_vec(),
+            evidence: evidence.clone(),
+        });
+        let mut attempts = 0;
+        let what = format!("{path} was written");
+        let file = self
+            .settle(site, &what, in_doubt, |session, doubt| {
+                attempts += 1;
+                let put = put.clone();
+                Box::pin(async move { put.act(session, doubt).await })
+            })
+            .await?;
+        let mut hasher = Hasher::new(&[HashAlgorithm::Sha256]);
+        hasher.update(bytes);
+        let elapsed = self.clock().monotonic().saturating_sub(start);
+        Ok(Receipt {
+            bytes: ByteCount(hasher.length()),
+            resumed_from: ByteCount(0),
+            resent: ByteCount(hasher.length() * u64::from(attempts - 1)),
+            attempts,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            digests: hasher.digests(),
+            proof: Proof::SizeOnly,
+            skipped: false,
+            file,
+        })
+    }
+}
+
+impl Put {
+    async fn act(&self, session: &mut dyn Remote, doubt: Doubt) -> Result<FileInfo, Fault> {
+        if doubt.is_open()
+            && let Some(done) = self.look(session).await?
+        {
+            remove_quietly(session, &self.part).await?;
+            return Ok(done);
+        }
+        self.store(session).await?;
+        crash::point("remote.put.rename");
+        let mut renamed = doubt.during(session.rename(&self.part, &self.target)).await;
+        crash::point("remote.put.renamed");
+        if let Err(fault) = &renamed
+            && matches!(fault.code, FaultCode::FtpExists | FaultCode::FtpDenied | FaultCode::FtpBadName)
+            && fault.reply.is_some()
+            && session.stat(&self.target).await?.is_some()
+        {
+            // Some servers refuse a name that is taken. Between the two commands there is no target,
+            // and a crash there must find its way: what was there is gone, so it is written again.
+            remove_quietly(session, &self.target).await?;
+            renamed = doubt.during(session.rename(&self.part, &self.target)).await;
+        }
+        renamed?;
+        let found = session.stat(&self.target).await?;
+        found.ok_or_else(|| unknown(&format!("{} was written", self.target), &"it isn't there"))
+    }
+
+    /// What is there, if it is what was to be written; `None` if it must be written again.
+    async fn look(&self, session: &mut dyn Remote) -> Result<Option<FileInfo>, Fault> {
+        let before = self.evidence.at(0);
+        let Some(now) = session.stat(&self.target).await? else {
+            // It wasn't there before either, or it was removed to make room.
+            return Ok(None);
+        };
+        let size = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        if now.size.is_none_or(|now| now.0 == size) {
+            let max = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+            match read_all(session, &self.target, max).await {
+                Ok(content) if content == self.bytes => return Ok(Some(now)),
+                Err(fault) if fault.code != FaultCode::FileTooLarge => return Err(fault),
+                _ => {}
+            }
+        }
+        match before.map(|before| is_same(&now, before)) {
+            Some(Some(true)) => Ok(None),
+            _ => {
+                let what = format!("{} was written", self.target);
+                Err(unknown(&what, &"something else stands there now"))
+            }
+        }
+    }
+
+    /// Writes the part: as often as needed, since nobody else looks at it.
+    async fn store(&self, session: &mut dyn Remote) -> Result<(), Fault> {
+        crash::point("remote.put.store");
+        match session.begin_store(&self.part, StoreFrom::Start).await {
+            Ok(()) => {}
+            Err(fault) => {
+                let missing = matches!(
+                    fault.code,
+                    FaultCode::FtpNotFound | FaultCode::FtpBadName | FaultCode::FtpDenied
+                );
+                let parent = self.target.parent();
+                if !missing || parent.is_root() || session.stat(&parent).await?.is_some() {
+                    return Err(fault);
+                }
+                make_dirs(session, &parent).await?;
+                session.begin_store(&self.part, StoreFrom::Start).await?;
+            }
+        }
+        let written = session.write(&self.bytes).await;
+        let finish = session.finish().await?;
+        crash::point("remote.put.stored");
+        match (finish, written) {
+            (Finish::Confirmed, Ok(())) => {}
+            (Finish::Unconfirmed(fault), _) | (_, Err(fault)) => return Err(fault),
+        }
+        match session.size(&self.part).await {
+            Ok(Some(size)) if usize::try_from(size.0) == Ok(self.bytes.len()) => Ok(()),
+            Err(fault) if fault.code == FaultCode::FtpUnsupported => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(_) => {
+                let why = format!("the server confirmed {} and hasn't all of it", self.part);
+                Err(Fault::new(FaultCode::FtpTruncated, why))
+            }
+        }
+    }
+}
