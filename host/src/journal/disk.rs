@@ -1,7 +1,7 @@
 //! Entries as they lie on disk: a version byte, then postcard of the shapes in this file. They have
 //! types of their own, so that the domain's may change freely and a change here is a decision.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -298,7 +298,7 @@ impl<'a> From<&'a RunCreated> for Created<'a> {
             input: (&created.input).into(),
             sites: created.grants.sites.iter().map(String::as_str).collect(),
             folders: created.grants.folders.iter().map(|f| (f.name.as_str(), path_bytes(&f.path))).collect(),
-            config: created.grants.config.as_ref().map(path_bytes),
+            config: created.grants.config.as_deref().map(path_bytes),
             seed: created.seed,
             host: &created.host,
             began_at: created.began_at.0,
@@ -343,7 +343,7 @@ impl Created<'_> {
 }
 
 /// Paths of Unix are bytes, and stay the same bytes.
-fn path_bytes(path: &PathBuf) -> &[u8] {
+fn path_bytes(path: &Path) -> &[u8] {
     use std::os::unix::ffi::OsStrExt;
     path.as_os_str().as_bytes()
 }

@@ -145,10 +145,8 @@ impl RunState {
         };
         let status =
             next_status(self.status, fact).ok_or_else(|| refuse(format!("the run is {}", self.status)))?;
-        if let Some(step) = fact.step() {
-            if step.0 != self.last_step.0 + 1 {
-                return Err(refuse(format!("it is of step {step}, and the last one was {}", self.last_step)));
-            }
+        if let Some(step) = fact.step().filter(|step| step.0 != self.last_step.0 + 1) {
+            return Err(refuse(format!("it is of step {step}, and the last one was {}", self.last_step)));
         }
         match fact {
             Fact::StepStarted { .. } if self.in_doubt => {

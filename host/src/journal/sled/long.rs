@@ -11,8 +11,11 @@ pub(super) const PART_BYTES_MAX: usize = 4096;
 /// The length in front of a value's first part.
 const LENGTH_BYTES: usize = 4;
 
+/// A key of sled and its value.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// A value as the keys and values that hold it.
-pub(super) fn split(key: Vec<u8>, value: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+pub(super) fn split(key: Vec<u8>, value: &[u8]) -> Result<Vec<Pair>, Error> {
     let too_long = |_| Error::bug(format!("a value of {} bytes can't be split", value.len()));
     let length = u32::try_from(value.len()).map_err(too_long)?;
     let (first, rest) = value.split_at(value.len().min(PART_BYTES_MAX - LENGTH_BYTES));

@@ -1,8 +1,11 @@
 //! How a batch becomes durable.
 //!
-//! 1. one batch into the tree; 2. sled's `flush`, which writes to its log file and doesn't fsync;
-//! 3. our own fsync of that file; 4. the number of commits into the witness. Only after 3. is anything
-//! acknowledged.
+//! 1. one batch into the tree;
+//! 2. sled's `flush`, which writes to its log file and doesn't fsync;
+//! 3. our own fsync of that file;
+//! 4. the number of commits into the witness.
+//!
+//! Only then is anything acknowledged.
 //!
 //! The witness is for damage, not for durability: sled takes a log whose end is cut off for one that
 //! was never longer. The number of commits lies in the tree too, in each batch. Since the witness is
@@ -59,15 +62,13 @@ impl Medium {
         let mut bytes = [0; WITNESS_BYTES];
         let seen = witness
             .read_exact_at(&mut bytes, 0)
-            .map_err(|error| Error::damaged(format!("{} can't be read: {error}", witness_path.display())))
+            .map_err(|error| Error::damaged(format!("its witness can't be read: {error}")))
             .and_then(|()| {
-                decode(&bytes)
-                    .ok_or_else(|| Error::damaged(format!("{} has a wrong checksum", witness_path.display())))
+                decode(&bytes).ok_or_else(|| Error::damaged("its witness has a wrong checksum"))
             })?;
         if seen > commits {
             return Err(Error::damaged(format!(
-                "{} holds {commits} commits, and {seen} were made: its end is missing",
-                path.display()
+                "its log holds {commits} commits, and {seen} were made: the end is missing"
             )));
         }
         let tree = ::sled::Tree::clone(&db);

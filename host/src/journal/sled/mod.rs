@@ -25,6 +25,7 @@
 
 mod store;
 
+mod keep;
 mod keys;
 mod ledger;
 mod long;

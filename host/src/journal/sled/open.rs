@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::medium::{self, WITNESS};
+use super::keep::Kept;
+use super::medium::{self, Medium, WITNESS};
 use super::objects::{self, sync_folder};
+use super::staging::in_words;
 use crate::crash;
 use crate::journal::error::Error;
 
@@ -49,7 +51,7 @@ pub(super) struct Opened {
     pub(super) lock: StateLock,
     /// The store's folder in it.
     pub(super) folder: PathBuf,
-    pub(super) db: ::sled::Db,
+    pub(super) medium: Medium,
 }
 
 /// Opens the state in a folder, and makes it if there is none.
@@ -65,8 +67,20 @@ pub(super) fn open(state: &Path) -> Result<Opened, Error> {
     }
     check_format(&folder)?;
     set_aside(&folder, |name| name.starts_with("snap.") && name.ends_with(".generating"))?;
-    let db = recover(&folder)?;
-    Ok(Opened { lock, folder, db })
+    let kept = Kept::of(&folder)?;
+    match recover(&folder).and_then(|db| Medium::new(db, &folder)) {
+        Ok(medium) => {
+            kept.discard();
+            Ok(Opened { lock, folder, medium })
+        }
+        Err(error) => {
+            kept.put_back();
+            Err(match error {
+                Error::Damaged { what } => Error::damaged(format!("{}: {what}", folder.display())),
+                other => other,
+            })
+        }
+    }
 }
 
 fn make_private(state: &Path) -> Result<(), Error> {
@@ -156,7 +170,7 @@ fn check_format(folder: &Path) -> Result<(), Error> {
 }
 
 /// Opens the database; where it is found damaged, once more without its snapshot, which sled can make
-/// anew from its log. If that doesn't help, everything is put back as it was.
+/// anew from its log. If that doesn't help, the snapshot comes back.
 fn recover(folder: &Path) -> Result<::sled::Db, Error> {
     let first = match open_sled(folder) {
         Ok(db) => return Ok(db),
@@ -207,13 +221,13 @@ impl Failure {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Self::Corrupt(error.to_string()),
                 _ => Self::Other(error),
             },
-            other => Self::Corrupt(other.to_string()),
+            other => Self::Corrupt(in_words(&other)),
         }
     }
 
     fn into_error(self, folder: &Path) -> Error {
         match self {
-            Self::Corrupt(why) => Error::damaged(format!("{} doesn't open: {why}", folder.display())),
+            Self::Corrupt(why) => Error::damaged(format!("the database doesn't open: {why}")),
             Self::Other(error) => Error::unwritable(format!("opening {}", folder.display()), &error),
         }
     }

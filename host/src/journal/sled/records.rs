@@ -89,16 +89,25 @@ pub(super) fn join_from(tree: &::sled::Tree, key: &[u8], head: &[u8]) -> Result<
     long::join(key, head, |part| Ok(tree.get(part).map_err(unreadable)?.map(|value| value.to_vec())))
 }
 
-/// The last record of a run's journal at or before entry `seq`, with the number of its first entry.
-pub(super) fn record_at(tree: &::sled::Tree, run: &RunId, seq: u64) -> Result<Option<(u64, Entries)>, Error> {
+/// The key of the last record of a run's journal at or before entry `seq`.
+pub(super) fn record_key_at(tree: &::sled::Tree, run: &RunId, seq: u64) -> Result<Option<Vec<u8>>, Error> {
     let range = keys::journal(run, 0)..=keys::journal(run, seq);
-    let Some(found) = tree.range(range).next_back() else {
-        return Ok(None);
+    match tree.range(range).next_back() {
+        Some(found) => Ok(Some(found.map_err(unreadable)?.0.to_vec())),
+        None => Ok(None),
+    }
+}
+
+/// The number of the last entry of a run's journal, and the length of all of them in bytes.
+fn end(tree: &::sled::Tree, run: &RunId) -> Result<(u64, u64), Error> {
+    let Some(key) = record_key_at(tree, run, u64::MAX)? else {
+        return Err(Error::damaged(format!("run {run} has no journal")));
     };
-    let (key, head) = found.map_err(unreadable)?;
     let first =
         keys::journal_seq(&key).ok_or_else(|| Error::damaged("a key of the journal has no number"))?;
-    Ok(Some((first, Entries::decode(join_from(tree, &key, &head)?)?)))
+    let record = get_long(tree, &key)?.ok_or_else(|| Error::damaged("a record went away"))?;
+    let record = Entries::decode(record)?;
+    Ok((first + record.entries.len() as u64 - 1, record.bytes))
 }
 
 /// What the tree knows of a run.
@@ -107,10 +116,7 @@ pub(super) fn head(tree: &::sled::Tree, run: &RunId) -> Result<Option<RunHead>, 
         return Ok(None);
     };
     let claim = ClaimRecord::decode(&claim)?;
-    let (last_seq, bytes) = match record_at(tree, run, u64::MAX)? {
-        Some((first, record)) => (first + record.entries.len() as u64 - 1, record.bytes),
-        None => return Err(Error::damaged(format!("run {run} has no journal"))),
-    };
+    let (last_seq, bytes) = end(tree, run)?;
     let summary = get_long(tree, &keys::of_run(keys::SUMMARIES, run))?
         .ok_or_else(|| Error::damaged(format!("run {run} has no summary")))?;
     Ok(Some(RunHead {

@@ -16,9 +16,18 @@ pub(super) struct Staging {
 /// A failed read of the tree: sled has checksums over all that it reads.
 pub(super) fn unreadable(error: ::sled::Error) -> Error {
     match error {
-        ::sled::Error::Corruption { .. } => Error::damaged(error.to_string()),
+        ::sled::Error::Corruption { .. } => Error::damaged(in_words(&error)),
+        // It reads past the end of a log that was cut off.
+        ::sled::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::damaged(format!("the store's log ends early: {error}"))
+        }
         other => Error::Unreadable { doing: "reading the store".to_owned(), reason: other.to_string() },
     }
+}
+
+/// What sled says, without the backtrace that it never has.
+pub(super) fn in_words(error: &::sled::Error) -> String {
+    error.to_string().replace(" backtrace ()", "")
 }
 
 impl Staging {

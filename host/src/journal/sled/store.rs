@@ -10,10 +10,9 @@ use tokio::task::spawn_blocking;
 
 use super::keys;
 use super::ledger::{SledLedger, version_of};
-use super::medium::Medium;
 use super::objects::Objects;
 use super::open::{self, Opened, StateLock};
-use super::records::{self, get_long, join_from};
+use super::records::{self, ClaimRecord, Entries, get_long, join_from};
 use super::staging::unreadable;
 use crate::journal::commit::Committer;
 use crate::journal::error::Error;
@@ -48,9 +47,8 @@ impl SledStore {
     /// of this program made it, [`Error::Damaged`] where it isn't what was written (the files are
     /// left as they are), [`Error::Unwritable`].
     pub fn open(state: &Path, options: Options) -> Result<Self, Error> {
-        let Opened { lock, folder, db } = open::open(state)?;
+        let Opened { lock, folder, medium } = open::open(state)?;
         let objects = Arc::new(Objects::open(&folder)?);
-        let medium = Medium::new(db, &folder)?;
         let tree = medium.tree().clone();
         for id in objects.list()? {
             if tree.scan_prefix(keys::referrers(id)).next().is_none() {
@@ -167,31 +165,30 @@ impl Store for SledStore {
         let Some(claim) = self.tree.get(keys::of_run(keys::CLAIMS, run)).map_err(unreadable)? else {
             return Err(Error::NotFound { run: run.clone() });
         };
-        let from = from.max(records::ClaimRecord::decode(&claim)?.first_seq);
+        let from = from.max(ClaimRecord::decode(&claim)?.first_seq);
         let mut page = Vec::new();
         let mut bytes = 0;
         let mut next = from;
-        let mut found = records::record_at(&self.tree, run, from)?;
-        while let Some((first, record)) = found {
-            let skip = usize::try_from(next - first).unwrap_or(usize::MAX);
-            let mut entries = record.entries.into_iter().skip(skip);
-            let before = page.len();
-            for entry in entries.by_ref() {
+        // The record that holds entry `from` may begin before it.
+        let first =
+            records::record_key_at(&self.tree, run, from)?.unwrap_or_else(|| keys::journal(run, from));
+        for row in self.tree.range(first..=keys::journal(run, u64::MAX)) {
+            let (key, head) = row.map_err(unreadable)?;
+            let first = keys::journal_seq(&key)
+                .ok_or_else(|| Error::damaged("a key of the journal has no number"))?;
+            let record = Entries::decode(join_from(&self.tree, &key, &head)?)?;
+            let skip = next.checked_sub(first).and_then(|skip| usize::try_from(skip).ok());
+            let Some(skip) = skip.filter(|skip| *skip <= record.entries.len()) else {
+                return Err(Error::damaged(format!("entry {next} of run {run} is missing")));
+            };
+            for entry in record.entries.into_iter().skip(skip) {
                 if bytes > bytes_max {
                     return Ok((from, page));
                 }
                 bytes += entry.len();
+                next += 1;
                 page.push(entry);
             }
-            if page.len() == before {
-                break;
-            }
-            next += (page.len() - before) as u64;
-            let key = keys::journal(run, next);
-            found = match get_long(&self.tree, &key)? {
-                Some(record) => Some((next, records::Entries::decode(record)?)),
-                None => None,
-            };
         }
         Ok((from, page))
     }

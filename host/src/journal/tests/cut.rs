@@ -64,6 +64,8 @@ impl History {
         assert_eq!(state.status, RunStatus::Done);
         assert_eq!(state.ending, Some(Ending::Done { output: Stored::Inline("3 files".into()) }));
         assert_eq!(state.statuses["stage"], "renamed");
+        let rows = self.store.scan(&run_id(1), b"", None, 100).await.unwrap();
+        assert!(rows.is_empty(), "tables are left: {rows:?}");
         let world = self.world.inner();
         for name in super::world::NAMES {
             let rename = format!("rename in/{name} done/{name}");
@@ -71,8 +73,6 @@ impl History {
             assert_eq!(world.files[&format!("done/{name}")], format!("content of {name}"));
         }
         assert!(world.effects.iter().filter(|e| *e == "notify").count() <= 1);
-        let rows = self.store.scan(&run_id(1), b"", None, 100).await.unwrap();
-        assert!(rows.is_empty(), "tables are left: {rows:?}");
     }
 }
 

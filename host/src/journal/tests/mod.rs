@@ -4,6 +4,8 @@
 mod conformance;
 mod cut;
 mod cutting;
+mod damage;
+mod kill;
 mod replay;
 mod state;
 mod world;
