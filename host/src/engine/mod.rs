@@ -1,1 +1,34 @@
-//! (being built)
+//! Runs: begun, replayed, gone on with, cancelled.
+//!
+//! ```text
+//! Engine ── submit / resume ──▶ drive (one task a run) ──▶ RunOutcome
+//!   │                             │  Store<Ctx> with the guest; its journal; its background
+//!   └──▶ RunHandle ◀── events ────┘
+//! ```
+//! | file | holds |
+//! |---|---|
+//! | `engine` | [`Engine`]: the handle of all runs of a process |
+//! | `handle` | [`RunHandle`]: one live run, for those who watch or stop it |
+//! | `drive` | one run from its instantiation to its outcome |
+//! | `outcome` | what a guest's end means for its run |
+//! | `look` | listings and histories: reading without driving |
+//! | `error` | why a run isn't begun or found |
+
+mod engine;
+mod handle;
+
+mod drive;
+mod outcome;
+
+mod look;
+
+mod error;
+
+pub use crate::capability::Sites;
+pub use engine::{Cancelled, Engine, EngineOptions, ResumeOptions, RunSpec};
+pub use error::Error;
+pub use handle::RunHandle;
+pub use look::{ListFilter, RunDetail, RunLine};
+
+#[cfg(test)]
+mod tests;

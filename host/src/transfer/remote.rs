@@ -7,11 +7,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Digest, Fault, FileInfo, HashAlgorithm, Offset, RemotePath, Site, Timestamp};
 
 /// What a server is known to do: from FEAT (RFC 2389), and from what failed before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features {
     /// `REST STREAM` (RFC 3659, 5.1) is announced.
     pub rest: bool,

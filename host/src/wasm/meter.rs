@@ -33,11 +33,6 @@ pub enum LimitReached {
         /// The bound.
         max: usize,
     },
-    /// Log lines of the run, in bytes.
-    Log {
-        /// The bound.
-        max: u64,
-    },
 }
 
 impl fmt::Display for LimitReached {
@@ -54,7 +49,6 @@ impl fmt::Display for LimitReached {
                 write!(f, "it made {max} calls of the host without a step between them")
             }
             Self::Handles { max } => write!(f, "it holds {max} handles and asked for another"),
-            Self::Log { max } => write!(f, "it logged more than {}", ByteCount(max)),
         }
     }
 }
@@ -68,7 +62,6 @@ pub struct Meter {
     memory_bytes: u64,
     table_elements: u64,
     calls: u64,
-    log_bytes: u64,
     refill: bool,
 }
 
@@ -76,7 +69,7 @@ impl Meter {
     /// Nothing used yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, memory_bytes: 0, table_elements: 0, calls: 0, log_bytes: 0, refill: false }
+        Self { limits, memory_bytes: 0, table_elements: 0, calls: 0, refill: false }
     }
 
     /// The bounds.
@@ -96,25 +89,14 @@ impl Meter {
         std::mem::take(&mut self.refill)
     }
 
-    /// The guest called a function that is no step.
+    /// The guest called a function that is no step; `worth` calls of it.
     ///
     /// # Errors
     /// At the bound.
-    pub fn called(&mut self) -> Result<(), LimitReached> {
-        self.calls += 1;
+    pub fn called(&mut self, worth: u64) -> Result<(), LimitReached> {
+        self.calls += worth;
         let max = self.limits.step_calls_max;
         if self.calls > max { Err(LimitReached::Calls { max }) } else { Ok(()) }
-    }
-
-    /// The guest logged `bytes`. They count in a replay too, where nobody sees them, so that the
-    /// bound is reached at the same place.
-    ///
-    /// # Errors
-    /// Over the bound.
-    pub fn logged(&mut self, bytes: usize) -> Result<(), LimitReached> {
-        self.log_bytes = self.log_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        let max = self.limits.log_bytes_max;
-        if self.log_bytes > max { Err(LimitReached::Log { max }) } else { Ok(()) }
     }
 }
 
@@ -189,19 +171,11 @@ mod tests {
     #[test]
     fn a_step_gives_calls_and_fuel_anew() {
         let mut meter = Meter::new(Limits { step_calls_max: 2, ..Limits::default() });
-        assert!(meter.called().is_ok() && meter.called().is_ok());
-        assert_eq!(meter.called(), Err(LimitReached::Calls { max: 2 }));
+        assert!(meter.called(1).is_ok() && meter.called(1).is_ok());
+        assert_eq!(meter.called(1), Err(LimitReached::Calls { max: 2 }));
         assert!(!meter.take_refill());
         meter.stepped();
-        assert!(meter.called().is_ok());
+        assert!(meter.called(1).is_ok());
         assert!(meter.take_refill() && !meter.take_refill());
-    }
-
-    #[test]
-    fn log_bytes_are_never_given_back() {
-        let mut meter = Meter::new(Limits { log_bytes_max: 10, ..Limits::default() });
-        assert!(meter.logged(10).is_ok());
-        meter.stepped();
-        assert_eq!(meter.logged(1), Err(LimitReached::Log { max: 10 }));
     }
 }

@@ -39,10 +39,8 @@ pub struct Limits {
     pub call_bytes_max: usize,
     /// Handles open at once: sites, listings, batches, attempts, and those of WASI.
     pub handles_max: usize,
-    /// A log line; what is longer is cut.
-    pub log_line_bytes_max: usize,
-    /// All log lines of a run.
-    pub log_bytes_max: u64,
+    /// What a guest may print between two calls; what is over it is dropped.
+    pub print_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -59,8 +57,7 @@ impl Default for Limits {
             step_calls_max: 1_000_000,
             call_bytes_max: 4 << 20,
             handles_max: 1_000,
-            log_line_bytes_max: 8 << 10,
-            log_bytes_max: 10 << 20,
+            print_bytes_max: 1 << 20,
         }
     }
 }

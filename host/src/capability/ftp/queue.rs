@@ -1,0 +1,207 @@
+//! A batch's transfers: waiting, under way, ready to be delivered, delivered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::table::Table;
+use super::transfer::{Mover, Transfer};
+use crate::capability::ctx::cancelled;
+use crate::capability::signals::Entered;
+use crate::journal::{Halt, Slot};
+use crate::model::{Fault, ItemId, Receipt, StepSeq, TransferId, TransferOptions};
+use crate::transfer::StopKind;
+
+/// How a transfer of a batch ended, for the guest.
+pub(super) type Outcome = (u32, Result<Receipt, Fault>);
+
+/// A batch's transfers.
+pub(crate) struct Queue {
+    /// The step that opened the batch; its tables are those of the transfers.
+    pub(super) batch: StepSeq,
+    pub(super) site: String,
+    pub(super) options: TransferOptions,
+    pub(super) parallel: usize,
+    pub(super) mover: Mover,
+    entered: Entered,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Neither begun in this process nor delivered, in order.
+    waiting: BTreeMap<u32, Item>,
+    under_way: BTreeSet<u32>,
+    ready: VecDeque<Outcome>,
+    /// Worker tasks that have not ended.
+    workers: usize,
+    /// Only transfers that have begun, in this process or an earlier one, go on.
+    closed: bool,
+    /// Nothing begins any more.
+    abandoned: bool,
+    /// Why a worker stopped the run.
+    halt: Option<Halt>,
+}
+
+struct Item {
+    transfer: Transfer,
+    slot: Arc<Slot>,
+}
+
+/// What the guest can be given now.
+pub(super) enum Next {
+    /// These, at least one.
+    Outcomes(Vec<Outcome>),
+    /// All were delivered.
+    Finished,
+    /// Something is under way.
+    Wait,
+}
+
+impl Queue {
+    pub(super) fn new(
+        batch: StepSeq,
+        site: String,
+        options: TransferOptions,
+        parallel: usize,
+        mover: Mover,
+        entered: Entered,
+    ) -> Self {
+        Self {
+            batch,
+            site,
+            options,
+            parallel,
+            mover,
+            entered,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are neither delivered nor taken back.
+    pub(super) fn undelivered(&self) -> usize {
+        let state = self.state();
+        state.waiting.len() + state.under_way.len() + state.ready.len()
+    }
+
+    /// Adds transfers and says how many more workers they are worth.
+    pub(super) fn add(&self, first: u32, transfers: Vec<(Transfer, Arc<Slot>)>) -> usize {
+        let mut state = self.state();
+        for (id, (transfer, slot)) in (first..).zip(transfers) {
+            state.waiting.insert(id, Item { transfer, slot });
+        }
+        let wanted = state.waiting.len().min(self.parallel).saturating_sub(state.workers);
+        state.workers += wanted;
+        wanted
+    }
+
+    /// The guest was given these in an earlier process: they never begin in this one.
+    pub(super) fn replayed(&self, ids: impl Iterator<Item = u32>) {
+        let mut state = self.state();
+        for id in ids {
+            state.waiting.remove(&id);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// The run ends: what is under way finishes or is stopped by its token, nothing begins.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state();
+        state.abandoned = true;
+        state.waiting.clear();
+    }
+
+    /// What the guest can be given now, at most `max` outcomes.
+    pub(super) fn next(&self, max: usize) -> Result<Next, Halt> {
+        let mut state = self.state();
+        if !state.ready.is_empty() {
+            let count = state.ready.len().min(max);
+            return Ok(Next::Outcomes(state.ready.drain(..count).collect()));
+        }
+        if let Some(halt) = &state.halt {
+            return Err(halt.clone());
+        }
+        if self.entered.stop().kind() == Some(StopKind::Interrupt) {
+            return Err(Halt::Interrupted);
+        }
+        Ok(if state.waiting.is_empty() && state.under_way.is_empty() { Next::Finished } else { Next::Wait })
+    }
+
+    /// Until something changes. To be made before looking, so that no change is missed.
+    pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Waits until the process is ending. A cancel ends the transfers one by one instead.
+    pub(super) async fn interrupted(&self) {
+        if self.entered.stop().stopped().await == StopKind::Cancel {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Moves files until none waits.
+    pub(super) async fn work(self: Arc<Self>) {
+        while let Some((id, item)) = self.take() {
+            let outcome = self.one(id, item).await;
+            self.finish(id, outcome);
+        }
+    }
+
+    fn take(&self) -> Option<(u32, Item)> {
+        let mut state = self.state();
+        let stopped = self.entered.stop().kind() == Some(StopKind::Interrupt);
+        if stopped || state.abandoned || state.halt.is_some() {
+            state.workers -= 1;
+            drop(state);
+            self.changed.notify_waiters();
+            return None;
+        }
+        match state.waiting.pop_first() {
+            Some((id, item)) => {
+                state.under_way.insert(id);
+                Some((id, item))
+            }
+            None => {
+                state.workers -= 1;
+                None
+            }
+        }
+    }
+
+    async fn one(&self, id: u32, item: Item) -> Result<Result<Receipt, Fault>, Halt> {
+        let stop = self.entered.stop();
+        let ended = self.is_closed() || stop.kind() == Some(StopKind::Cancel);
+        // One that has begun is gone on with even then: it takes its part away, or finishes.
+        if ended && !Table::new(Arc::clone(&item.slot)).has_begun().await.unwrap_or(true) {
+            return Ok(Err(cancelled()));
+        }
+        let transfer = TransferId { step: self.batch, item: ItemId(id) };
+        self.mover.move_file(&self.site, &item.transfer, &self.options, transfer, item.slot, stop).await
+    }
+
+    fn finish(&self, id: u32, outcome: Result<Result<Receipt, Fault>, Halt>) {
+        let mut state = self.state();
+        state.under_way.remove(&id);
+        match outcome {
+            Ok(outcome) => state.ready.push_back((id, outcome)),
+            Err(halt) => state.halt = Some(halt),
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+}

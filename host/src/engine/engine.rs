@@ -1,0 +1,420 @@
+//! The handle of all runs of a process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OnceCell, Semaphore};
+use wasmtime::component::Linker;
+
+use super::drive::Drive;
+use super::handle::{Patience, RunHandle};
+use super::outcome::unfit;
+use super::{Error, Sites};
+use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
+use crate::clock::Clock;
+use crate::journal::{self, BlobId, RunCreated, RunState, StepLog, Store, Stored, Summary};
+use crate::model::{
+    Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
+};
+use crate::transfer::Transfers;
+use crate::wasm::{self, Runtime};
+
+/// The most bytes of a run's input.
+const INPUT_BYTES_MAX: usize = 1 << 20;
+
+/// An input up to this length stands in the journal's first entry, a longer one in a blob.
+const INPUT_INLINE_MAX: usize = 16 << 10;
+
+/// The most guests at a time; more runs wait until one ends. A guest may have 64 MiB.
+const GUESTS_MAX: usize = 1_000;
+
+/// How long a cancelled run may clean up.
+const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
+
+/// What an [`Engine`] is made from.
+pub struct EngineOptions {
+    /// Where journals are kept.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What moves files.
+    pub transfers: Transfers,
+    /// The sites of the configuration.
+    pub sites: Arc<dyn Sites>,
+    /// The Wasm side.
+    pub wasm: wasm::Options,
+}
+
+/// A run to be.
+#[derive(Clone, Debug)]
+pub struct RunSpec {
+    /// The component.
+    pub component: Vec<u8>,
+    /// The workflow's name, for people.
+    pub name: String,
+    /// Its input.
+    pub input: serde_json::Value,
+    /// All that it may reach.
+    pub grants: Grants,
+}
+
+/// How a run is to be gone on with.
+#[derive(Clone, Debug, Default)]
+pub struct ResumeOptions {
+    /// Nobody asked for this very run: one that may be the cause of crashes is paused instead.
+    pub unasked: bool,
+}
+
+/// What became of a cancel.
+#[derive(Clone, Debug)]
+pub enum Cancelled {
+    /// The run has ended.
+    Ended,
+    /// The run is told, and cleans up.
+    CleaningUp(RunHandle),
+}
+
+/// All runs of a process. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    transfers: Transfers,
+    sites: Arc<dyn Sites>,
+    wasm: wasm::Options,
+    /// Made when the first component is loaded: `list` and `show` need none of it.
+    tools: OnceCell<Tools>,
+    guests: Arc<Semaphore>,
+    live: Mutex<Live>,
+}
+
+#[derive(Default)]
+struct Live {
+    stopping: bool,
+    runs: HashMap<RunId, RunHandle>,
+}
+
+struct Tools {
+    runtime: Runtime,
+    linker: Linker<Ctx>,
+}
+
+impl Engine {
+    /// An engine over a store. Nothing is resumed by itself.
+    ///
+    /// # Errors
+    /// None yet; the Wasm engine is set up when it is needed.
+    pub async fn open(options: EngineOptions) -> Result<Self, Error> {
+        let EngineOptions { store, clock, transfers, sites, wasm } = options;
+        let inner = Inner {
+            store,
+            clock,
+            transfers,
+            sites,
+            wasm,
+            tools: OnceCell::new(),
+            guests: Arc::new(Semaphore::new(GUESTS_MAX)),
+            live: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Begins a run: when this returns, it is in the journal and under way.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::State`],
+    /// [`Error::Stopping`].
+    pub async fn submit(&self, spec: RunSpec) -> Result<RunHandle, Error> {
+        let input = spec.input.to_string();
+        if input.len() > INPUT_BYTES_MAX {
+            return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
+        }
+        let component = Bytes::from(spec.component);
+        let (digest, guest) = self.load(component.to_vec()).await?;
+        let blob = self.inner.store.put_blob(component).await?;
+        let began_at = self.inner.clock.now();
+        let run = RunId::new(began_at, random()?);
+        let created = RunCreated {
+            run: run.clone(),
+            workflow: spec.name,
+            component: blob,
+            input: self.keep(input.clone()).await?,
+            grants: spec.grants,
+            seed: random()?,
+            host: env!("CARGO_PKG_VERSION").to_owned(),
+            began_at,
+            after: StepSeq(0),
+            resumed: None,
+            checkpoints: Vec::new(),
+            statuses: Vec::new(),
+        };
+        let facts = facts(&created, digest);
+        let grants = created.grants.clone();
+        let steps =
+            StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
+        let handle = RunHandle::new(run, steps.control());
+        self.start(guest, steps, facts, grants, input, handle, false).await
+    }
+
+    /// Goes on with a run where it was. A run that this process drives already is given as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Closed`], [`Error::State`], [`Error::Stopping`].
+    pub async fn resume(&self, run: &RunId, how: ResumeOptions) -> Result<RunHandle, Error> {
+        if let Some(handle) = self.live().runs.get(run) {
+            return Ok(handle.clone());
+        }
+        let store = &self.inner.store;
+        let head = store.head(run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
+        let status = Summary::decode(&head.summary)?.status;
+        if status.is_closed() {
+            return Err(Error::Closed { run: run.clone(), status });
+        }
+        let (claim, head) = store.claim(run).await?;
+        let (mut steps, state) =
+            StepLog::open(Arc::clone(store), Arc::clone(&self.inner.clock), claim, &head).await?;
+        let handle = RunHandle::new(run.clone(), steps.control());
+        if how.unasked && journal::is_suspect(&head) {
+            return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
+        }
+        let component = self.component(&state).await?;
+        let (digest, guest) = match self.load(component.to_vec()).await {
+            Ok(loaded) => loaded,
+            Err(Error::Refused(refusal)) => {
+                return self.put_aside(handle, steps, PauseReason::Trapped, unfit(&refusal)).await;
+            }
+            Err(error) => return Err(error),
+        };
+        if state.status == RunStatus::Paused {
+            steps.unpause().await.map_err(|halt| match halt {
+                journal::Halt::State(error) => Error::State(error),
+                other => Error::Setup(other.to_string()),
+            })?;
+        } else if let Some(cancel) = state.cancel {
+            let shared = handle.shared();
+            shared.signals.cancel();
+            shared
+                .patience
+                .send_replace(Patience::Until(cancel.deadline.unwrap_or_else(|| self.clean_up_by())));
+            if cancel.told {
+                shared.signals.told();
+            }
+        }
+        let input = journal::load(store.as_ref(), state.created.input.clone()).await?;
+        let input = String::from_utf8_lossy(&input).into_owned();
+        let facts = facts(&state.created, digest);
+        self.start(guest, steps, facts, state.created.grants, input, handle, true).await
+    }
+
+    /// Asks for a run to be cancelled; durable when it returns. The guest is told by its next step,
+    /// and may clean up for a minute. A second cancel ends the run where it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Closed`], [`Error::State`].
+    pub async fn cancel(&self, run: &RunId) -> Result<Cancelled, Error> {
+        let deadline = self.clean_up_by();
+        let live = self.live().runs.get(run).cloned();
+        if let Some(handle) = live {
+            let shared = handle.shared();
+            if shared.signals.is_cancelled() {
+                shared.patience.send_replace(Patience::None);
+            } else {
+                shared.control.ask_cancel(Some(deadline)).await?;
+                shared.patience.send_replace(Patience::Until(deadline));
+                shared.signals.cancel();
+            }
+            return Ok(Cancelled::CleaningUp(handle));
+        }
+        let store = &self.inner.store;
+        let head = store.head(run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
+        let status = Summary::decode(&head.summary)?.status;
+        if status.is_closed() {
+            return Err(Error::Closed { run: run.clone(), status });
+        }
+        match journal::cancel_resting(store, &self.inner.clock, run, Some(deadline)).await? {
+            RunStatus::Cancelled => Ok(Cancelled::Ended),
+            _ => Ok(Cancelled::CleaningUp(self.resume(run, ResumeOptions::default()).await?)),
+        }
+    }
+
+    /// Goes on with every run that a process left behind, oldest first. Runs that may be the cause
+    /// of crashes are paused instead.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub async fn recover(&self) -> Result<Vec<RunHandle>, Error> {
+        let statuses = vec![RunStatus::Running, RunStatus::Cancelling];
+        let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
+        let mut handles = Vec::new();
+        for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
+            handles.push(self.resume(&line.run, ResumeOptions { unasked: true }).await?);
+        }
+        Ok(handles)
+    }
+
+    /// Ends in good order: takes no new run, interrupts all, and waits until their offsets are
+    /// committed.
+    pub async fn stop(&self) {
+        let handles: Vec<_> = {
+            let mut live = self.live();
+            live.stopping = true;
+            live.runs.values().cloned().collect()
+        };
+        for handle in &handles {
+            handle.interrupt();
+        }
+        for handle in &handles {
+            handle.outcome().await;
+        }
+        self.inner.transfers.close().await;
+    }
+
+    /// The runs that this process drives.
+    #[must_use]
+    pub fn handles(&self) -> Vec<RunHandle> {
+        self.live().runs.values().cloned().collect()
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    pub(super) fn is_live(&self, run: &RunId) -> bool {
+        self.live().runs.contains_key(run)
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clean_up_by(&self) -> Timestamp {
+        let limit = u64::try_from(CLEAN_UP_MAX.as_millis()).unwrap_or(u64::MAX);
+        Timestamp(self.inner.clock.now().0.saturating_add(limit))
+    }
+
+    /// A component, compiled and linked.
+    async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
+        let tools = self.tools().await?;
+        let loaded = tools.runtime.load(bytes).await?;
+        let guest = Guest::link(&tools.linker, &loaded.component)?;
+        Ok((loaded.inspection.digest, guest))
+    }
+
+    async fn tools(&self) -> Result<&Tools, Error> {
+        let make = async || {
+            let failed = |error: wasmtime::Error| Error::Setup(format!("{error:#}"));
+            let runtime = Runtime::new(&self.inner.wasm).map_err(failed)?;
+            let linker = capability::linker(runtime.engine()).map_err(failed)?;
+            Ok(Tools { runtime, linker })
+        };
+        self.inner.tools.get_or_try_init(make).await
+    }
+
+    async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
+        let id: BlobId = state.created.component;
+        let missing = || journal::Error::Damaged { what: format!("the workflow {id} isn't in the store") };
+        Ok(self.inner.store.blob(id).await?.ok_or_else(missing)?)
+    }
+
+    async fn keep(&self, text: String) -> Result<Stored, Error> {
+        if text.len() <= INPUT_INLINE_MAX {
+            return Ok(Stored::Inline(text.into()));
+        }
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        Ok(Stored::Blob { id: self.inner.store.put_blob(text.into()).await?, bytes })
+    }
+
+    /// Pauses a run instead of driving it.
+    async fn put_aside(
+        &self,
+        handle: RunHandle,
+        mut steps: StepLog,
+        why: PauseReason,
+        fault: Fault,
+    ) -> Result<RunHandle, Error> {
+        steps.pause(why, fault.clone()).await?;
+        handle.shared().outcome.send_replace(Some(RunOutcome::Paused { why, fault }));
+        Ok(handle)
+    }
+
+    async fn start(
+        &self,
+        guest: Guest,
+        mut steps: StepLog,
+        facts: RunFacts,
+        grants: Grants,
+        input: String,
+        handle: RunHandle,
+        resumed: bool,
+    ) -> Result<RunHandle, Error> {
+        let tools = self.tools().await?;
+        let run = facts.run.clone();
+        let stopping = {
+            let mut live = self.live();
+            if !live.stopping {
+                live.runs.insert(run.clone(), handle.clone());
+            }
+            live.stopping
+        };
+        if stopping {
+            steps.release().await?;
+            return Err(Error::Stopping);
+        }
+        let drive = Drive {
+            runtime: tools.runtime.clone(),
+            guest,
+            steps,
+            facts,
+            reach: Reach::new(grants, Arc::clone(&self.inner.sites), self.inner.transfers.clone()),
+            input,
+            clock: Arc::clone(&self.inner.clock),
+            handle: handle.clone(),
+            resumed,
+        };
+        let (engine, told) = (self.clone(), handle.clone());
+        tokio::spawn(async move {
+            let guests = Arc::clone(&engine.inner.guests);
+            // The semaphore is never closed; without a permit there would only be no bound.
+            let _permit = guests.acquire_owned().await.ok();
+            let outcome = match tokio::spawn(drive.run()).await {
+                Ok(outcome) => outcome,
+                Err(error) => RunOutcome::Failed {
+                    fault: Fault::new(FaultCode::HostBug, format!("driving the run ended early: {error}")),
+                },
+            };
+            engine.live().runs.remove(&run);
+            told.shared().outcome.send_replace(Some(outcome));
+        });
+        Ok(handle)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("live", &self.live().runs.len()).finish_non_exhaustive()
+    }
+}
+
+fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {
+    RunFacts {
+        run: created.run.clone(),
+        workflow: created.workflow.clone(),
+        digest,
+        started: created.began_at,
+        seed: created.seed,
+    }
+}
+
+/// Bytes from the operating system: what nobody can guess.
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::Setup(format!("the system gives no random bytes: {error}")))?;
+    Ok(bytes)
+}
