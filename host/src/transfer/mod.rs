@@ -37,6 +37,8 @@ mod watch;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod real;
 
 pub use effect::Evidence;
 pub use local::{LocalFile, LocalRoot};
