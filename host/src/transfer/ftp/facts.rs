@@ -83,6 +83,15 @@ mod tests {
         assert_eq!(parse("type=OS.unix=slink:/x; l").unwrap().0.kind, Kind::Is(FileKind::Link));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_line_is_too_odd(line in "\\PC*") {
+            parse(&line);
+            crate::transfer::ftp::features::parse(&line, false);
+            time::parse(&line);
+        }
+    }
+
     #[test]
     fn bad_facts_say_nothing_and_bad_lines_are_refused() {
         let (facts, name) = parse("size=-1;modify=yesterday;type=file; x").unwrap();

@@ -170,6 +170,24 @@ mod tests {
         assert_eq!(plain(b"229 ok (6446)\r\n"), "229 ok (6446)\r\n");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes: Vec<u8>) {
+            if let Ok(Some(length)) = reply_length(&bytes) {
+                assert!(length <= bytes.len());
+                normalise(&bytes[..length]);
+            }
+            normalise(&bytes);
+        }
+
+        #[test]
+        fn replies_are_cut_where_they_end(first in "[^\n]{0,40}", second in "[^\n]{0,40}") {
+            let (one, two) = (format!("226 {first}\r\n"), format!("250 {second}\r\n"));
+            let both = format!("{one}{two}").into_bytes();
+            assert_eq!(reply_length(&both), Ok(Some(one.len())));
+        }
+    }
+
     #[test]
     fn inner_lines_do_not_end_a_reply_for_suppaftp() {
         let reply = b"230-hi\r\n100 files\r\n230 in\r\n";

@@ -3,7 +3,9 @@
 
 mod dos;
 mod eplf;
+mod ibm;
 mod unix;
+mod vms;
 
 use jiff::civil;
 
@@ -33,15 +35,24 @@ pub(super) fn parse(line: &str, now: Timestamp) -> Option<Line<'_>> {
     if is_heading(line) {
         return Some(Line::Nothing);
     }
-    eplf::parse(line).or_else(|| unix::parse(line, now)).or_else(|| dos::parse(line)).map(Line::Entry)
+    eplf::parse(line)
+        .or_else(|| unix::parse(line, now))
+        .or_else(|| dos::parse(line))
+        .or_else(|| vms::parse(line))
+        .or_else(|| ibm::parse(line))
+        .map(Line::Entry)
 }
 
-/// `total 123`, also in other languages and with a unit.
+/// `total 123`, also in other languages and with a unit, and the headings of VMS and z/OS.
 fn is_heading(line: &str) -> bool {
-    const WORDS: &[&str] = &["total", "insgesamt", "totale", "totaal", "итого", "合計", "总计", "總計"];
+    const SUMS: &[&str] = &["total", "insgesamt", "totale", "totaal", "итого", "合計", "总计", "總計"];
+    const HEADINGS: &[&str] = &["Directory ", "Total of ", "Volume Unit ", " Name     VV.MM "];
+    if HEADINGS.iter().any(|heading| line.starts_with(heading)) {
+        return true;
+    }
     let (word, rest) = line.split_once([' ', ':']).unwrap_or((line, ""));
     let number = rest.trim_start_matches([' ', ':']);
-    WORDS.contains(&word.to_lowercase().as_str())
+    SUMS.contains(&word.to_lowercase().as_str())
         && (number.is_empty() || number.starts_with(|c: char| c.is_ascii_digit()))
 }
 
@@ -91,4 +102,43 @@ fn without_year(month: i8, day: i8, hour: i8, minute: i8, now: Timestamp) -> Opt
 /// The instant of a date with a year.
 fn with_year(year: i16, month: i8, day: i8, hour: i8, minute: i8) -> Option<Timestamp> {
     time::of_civil(civil::DateTime::new(year, month, day, hour, minute, 0, 0).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn headings_stand_for_nothing() {
+        for line in ["total 12", "insgesamt 4,0K", "合計 8", "Total of 4 files, 237/276 blocks.", "total"] {
+            assert_eq!(parse(line, Timestamp(0)), Some(Line::Nothing), "{line}");
+        }
+        assert_eq!(parse("total nonsense", Timestamp(0)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_too_odd(line in "\\PC*") {
+            parse(&line, Timestamp(1_700_000_000_000));
+        }
+
+        #[test]
+        fn no_likely_line_is_too_odd(line in "[-dlbc+ rwx0-9:;/.,*<>AMPDIRjanfeb\t\u{e9}月]{0,60}") {
+            parse(&line, Timestamp(1_700_000_000_000));
+        }
+
+        #[test]
+        fn names_of_the_common_form_read_back(
+            name in "[^/\\s\\p{Cc}][^/\\p{Cc}]{0,40}",
+            size in any::<u64>(),
+        ) {
+            let line = format!("-rw-r--r--    1 owner group {size} Jan 02 2024 {name}");
+            let read = parse(&line, Timestamp(1_700_000_000_000));
+            let Some(Line::Entry(entry)) = read else { panic!("not read: {line}") };
+            prop_assert_eq!(entry.name, name);
+            prop_assert_eq!(entry.size, Some(ByteCount(size)));
+        }
+    }
 }

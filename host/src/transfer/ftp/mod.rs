@@ -15,7 +15,7 @@
 //! | connector | resolving, connecting, TLS, login: a site becomes a session |
 //! | session | the state of one control connection; sending one command |
 //! | remote | the session as the algorithms see it |
-//! | commands, listing, transfer | what a session can do |
+//! | commands, listing, open, transfer | what a session can do |
 //! | replies | what codes and texts mean: one match |
 //! | facts, list, names, features, time | reading what servers write |
 //! | wire, framing, dial | the streams under suppaftp |
@@ -28,6 +28,7 @@ mod session;
 
 mod commands;
 mod listing;
+mod open;
 mod transfer;
 
 mod replies;

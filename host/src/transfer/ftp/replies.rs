@@ -195,7 +195,8 @@ impl Meaning {
 pub(super) fn fault(reply: &Reply, doing: &str, moved: bool) -> Fault {
     let meaning = meaning(reply);
     let text = format!("{doing}: the server says \"{}\"", reply.for_people());
-    let fault = Fault::new(meaning.code(), text).with_reply(reply.code);
+    let mut fault = Fault::new(meaning.code(), text).with_reply(reply.code);
+    fault.retry_after_ms = retry_after_ms(reply);
     match meaning {
         Meaning::Refused | Meaning::NotFound | Meaning::Denied if moved => {
             Fault { code: FaultCode::FtpBusy, ..fault }.with_class(FaultClass::Transient)
@@ -205,6 +206,23 @@ pub(super) fn fault(reply: &Reply, doing: &str, moved: bool) -> Fault {
         Meaning::NoSpace => fault.with_hint("make room on the server, then `orchestrator resume`"),
         _ => fault,
     }
+}
+
+/// The wait that a 4xx or a refused login asks for: "try again in 30 seconds".
+fn retry_after_ms(reply: &Reply) -> Option<u64> {
+    const LONGEST_MS: u64 = 60 * 60 * 1000;
+    if !matches!(reply.code, 400..500 | 530) {
+        return None;
+    }
+    let text = reply.words().to_lowercase();
+    let mut words = text.split_whitespace().skip_while(|word| *word != "in" && *word != "after").skip(1);
+    let number: u64 = words.next()?.parse().ok()?;
+    let unit = match words.next()?.get(..3)? {
+        "sec" => 1000,
+        "min" => 60_000,
+        _ => return None,
+    };
+    Some(number.saturating_mul(unit).min(LONGEST_MS))
 }
 
 #[cfg(test)]
@@ -254,6 +272,15 @@ mod tests {
         assert!(told.is_transient());
         assert!(!fault(&reply("550 Permission denied"), "read `a`", false).is_transient());
         assert_eq!(told.reply, Some(550));
+    }
+
+    #[test]
+    fn a_wait_that_the_server_asks_for_is_passed_on() {
+        let wait = |text| fault(&reply(text), "x", false).retry_after_ms;
+        assert_eq!(wait("421 Too many connections, try again in 30 seconds."), Some(30_000));
+        assert_eq!(wait("450 busy, retry after 2 minutes"), Some(120_000));
+        assert_eq!(wait("421 in 3 days"), None);
+        assert_eq!(wait("550 wait in 30 seconds"), None);
     }
 
     #[test]

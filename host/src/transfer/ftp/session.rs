@@ -20,7 +20,7 @@ use suppaftp::{FtpError, FtpResult};
 use super::learned::Learned;
 use super::place::Place;
 use super::replies::{self, Meaning, Reply};
-use super::tls::{TlsContext, tls_fault};
+use super::tls::{TlsContext, tls_fault, wants_certificate};
 use super::transfer::Moving;
 use super::wire::{Malformed, Signals, Unasked, Wire};
 use crate::clock::Clock;
@@ -170,7 +170,9 @@ pub(super) fn control_fault(error: &FtpError, doing: &str, place: &Place) -> Fau
                 return unasked_fault(text, doing);
             }
             // Under TLS 1.3 a server tells only after the handshake that it refuses our certificate.
-            if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            if let Some(rustls::Error::AlertReceived(alert)) = inner.and_then(|inner| inner.downcast_ref())
+                && wants_certificate(*alert)
+            {
                 return tls_fault(error, doing, place);
             }
             let code = match error.kind() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::{CertificateError, ClientConfig, HandshakeKind, ProtocolVersion};
+use rustls::{AlertDescription, CertificateError, ClientConfig, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::BufReader;
@@ -177,16 +177,7 @@ pub(super) fn tls_fault(error: &io::Error, doing: &str, place: &Place) -> Fault 
             }
         }
         rustls::Error::AlertReceived(alert) => {
-            use rustls::AlertDescription as A;
-            let wants_ours = matches!(
-                alert,
-                A::CertificateRequired
-                    | A::BadCertificate
-                    | A::UnknownCA
-                    | A::CertificateUnknown
-                    | A::AccessDenied
-            );
-            if wants_ours {
+            if wants_certificate(*alert) {
                 let why =
                     format!("{doing}: the server doesn't take our certificate (or wants one): {alert:?}");
                 Fault::new(FaultCode::FtpCertificate, why)
@@ -204,6 +195,22 @@ pub(super) fn tls_fault(error: &io::Error, doing: &str, place: &Place) -> Fault 
         }
         other => Fault::new(FaultCode::FtpTls, format!("{doing}: TLS handshake: {other}")),
     }
+}
+
+/// Whether an alert says that our certificate is missing or not accepted (RFC 8446, 6.2).
+pub(super) fn wants_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+    )
 }
 
 fn certificate_words(why: &CertificateError) -> String {

@@ -1,4 +1,4 @@
-//! Data connections: opening one, moving bytes over it, and the reply that ends it.
+//! Moving bytes over a data connection, and the reply that ends it.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -7,24 +7,22 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use suppaftp::FtpError;
 use suppaftp::tokio::{AsyncDataStream, TransferStream};
-use suppaftp::{FtpError, Mode, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::dial::NoData;
 use super::replies::{self, Meaning, Reply};
 use super::session::{Session, State, control_fault, reply_of};
-use super::tls::tls_fault;
-use super::wire::{Late, Wire};
+use super::wire::Wire;
 use crate::crash;
-use crate::model::{DataMode, Fault, FaultCode, Offset};
+use crate::model::{Fault, FaultClass, FaultCode};
 use crate::transfer::Finish;
 
 /// What one read gives at most.
 pub(super) const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// How long the server may take to close a TLS data connection after we did.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,199 +51,29 @@ pub(super) struct Moving {
     broken: Option<String>,
 }
 
-impl Session {
-    /// Opens a data connection for `command`, at `rest`. Where EPSV fails, PASV is tried, and
-    /// remembered for the site.
-    pub(super) async fn open(
-        &mut self,
-        way: Way,
-        command: &str,
-        rest: Offset,
-        doing: &str,
-    ) -> Result<(), Fault> {
-        if self.is_spent() {
-            self.learned.tls12.set();
-            self.poison();
-            let words = format!("{doing}: no TLS 1.3 ticket is left for a data connection");
-            return Err(Fault::new(FaultCode::FtpNoDataConnection, words)
-                .with_hint("the next session uses TLS 1.2, which needs none"));
-        }
-        loop {
-            let mode = match self.mode {
-                DataMode::Active => Mode::Active,
-                DataMode::Passive if self.learned.no_epsv.is_set() => Mode::Passive,
-                DataMode::Passive => Mode::ExtendedPassive,
-            };
-            match self.open_by(mode, way, command, rest, doing).await {
-                Ok(()) => return Ok(()),
-                Err(Refusal::AnotherWay) if mode == Mode::ExtendedPassive => self.learned.no_epsv.set(),
-                Err(Refusal::AnotherWay) => {
-                    let words = format!("{doing}: the server offers no data connection");
-                    return Err(Fault::new(FaultCode::FtpNoDataConnection, words));
-                }
-                Err(Refusal::Fault(fault)) => return Err(*fault),
-            }
-        }
-    }
-
-    async fn open_by(
-        &mut self,
-        mode: Mode,
-        way: Way,
-        command: &str,
-        rest: Offset,
-        doing: &str,
-    ) -> Result<(), Refusal> {
-        self.take_turn(doing)?;
-        self.signals.set_wait(self.limits.reply);
-        let Some(control) = &mut self.control else {
-            return Err(
-                Fault::new(FaultCode::FtpConnectionLost, format!("{doing}: the session is closed")).into()
-            );
+impl Moving {
+    /// A transfer that begins: with its data connection, or with the final reply that came at once.
+    pub(super) fn begun(way: Way, doing: &str, opened: Result<TransferStream<Wire>, Reply>) -> Self {
+        let (stream, reply) = match opened {
+            Ok(stream) => (Some(stream), None),
+            Err(reply) => (None, Some(reply)),
         };
-        control.set_mode(mode);
-        if rest > Offset::ZERO {
-            let offset = usize::try_from(rest.0).map_err(|_| {
-                Fault::new(FaultCode::FtpUnsupported, format!("{doing}: offset {rest} is too large here"))
-            })?;
-            // suppaftp only notes the offset here; REST goes out right before the command (F33).
-            control
-                .resume_transfer(offset)
-                .await
-                .map_err(|error| control_fault(&error, doing, &self.place))?;
-        }
-        crash::point("ftp.command");
-        let opened = control.custom_data_command(command, &[Status::AlreadyOpen, Status::AboutToSend]).await;
-        crash::point("ftp.reply");
-        let mut moving = Moving {
+        Self {
             way,
-            stream: None,
-            reply: None,
+            ended: stream.is_none(),
+            stream,
+            reply,
             buffer: BytesMut::new(),
             kept: None,
             doing: doing.to_owned(),
             moved: false,
-            ended: false,
             cut: false,
             broken: None,
-        };
-        match opened {
-            Ok((_, stream)) => {
-                moving.stream = Some(stream);
-                self.state = State::Moving(Box::new(moving));
-                Ok(())
-            }
-            Err(error) => match self.refusal(error, way, rest, doing).await? {
-                // Done already, with nothing to send: an empty file or folder (F29).
-                Some(reply) => {
-                    moving.reply = Some(reply);
-                    moving.ended = true;
-                    self.state = State::Moving(Box::new(moving));
-                    Ok(())
-                }
-                None => Err(Refusal::AnotherWay),
-            },
         }
     }
+}
 
-    /// What a data command's failure means: another way may work (`None`), all is done already, or a
-    /// fault.
-    async fn refusal(
-        &mut self,
-        error: FtpError,
-        way: Way,
-        rest: Offset,
-        doing: &str,
-    ) -> Result<Option<Reply>, Fault> {
-        let verb = self.signals.verb();
-        let asked_for_port = matches!(&verb, b"EPSV" | b"PASV" | b"EPRT" | b"PORT");
-        if let FtpError::SecureError(_) = &error {
-            return Err(self.tls_refused(doing).await);
-        }
-        if let FtpError::ConnectionError(io) = &error {
-            if io.get_ref().is_some_and(|inner| inner.is::<NoData>()) {
-                self.state = State::Idle;
-                if &verb == b"EPSV" {
-                    return Ok(None);
-                }
-                let words = format!("{doing}: data connection: {io}");
-                return Err(Fault::new(FaultCode::FtpNoDataConnection, words));
-            }
-            if self.mode == DataMode::Active
-                && !asked_for_port
-                && io.kind() == io::ErrorKind::TimedOut
-                && !io.get_ref().is_some_and(|inner| inner.is::<Late>())
-            {
-                self.poison();
-                let words = format!("{doing}: the server opened no data connection to us");
-                return Err(Fault::new(FaultCode::FtpNoDataConnection, words)
-                    .with_hint(format!("`mode = \"passive\"` under [site.{}]", self.place.site)));
-            }
-        }
-        match reply_of(Err(error)) {
-            Ok(reply) => {
-                let meaning = replies::meaning(&reply);
-                if matches!(reply.code, 226 | 250)
-                    && way == Way::Retrieve
-                    && !asked_for_port
-                    && &verb != b"REST"
-                {
-                    return Ok(Some(reply));
-                }
-                if meaning.ends_session() {
-                    self.poison();
-                } else {
-                    self.state = State::Idle;
-                }
-                if asked_for_port && !meaning.ends_session() && &verb == b"EPSV" {
-                    return Ok(None);
-                }
-                if &verb == b"REST" || (rest > Offset::ZERO && meaning == Meaning::BadOffset) {
-                    let words = format!(
-                        "{doing}: the server refuses to begin at byte {rest}: \"{}\"",
-                        reply.for_people()
-                    );
-                    return Err(Fault::new(FaultCode::FtpUnsupported, words).with_reply(reply.code));
-                }
-                let fault = replies::fault(&reply, doing, false);
-                Err(if asked_for_port {
-                    Fault { code: FaultCode::FtpNoDataConnection, ..fault }
-                } else {
-                    fault
-                })
-            }
-            Err(error) => {
-                self.poison();
-                Err(control_fault(&error, doing, &self.place))
-            }
-        }
-    }
-
-    /// TLS didn't come to stand on a data connection. The server's reply says more than our error.
-    async fn tls_refused(&mut self, doing: &str) -> Fault {
-        let failure = self.tls.as_ref().and_then(|tls| tls.take_failure());
-        self.signals.set_wait(CLOSE_WAIT);
-        let reply = match &mut self.control {
-            Some(control) => reply_of(control.read_response_in(&[]).await.map(|_| ())).ok(),
-            None => None,
-        };
-        self.poison();
-        let ours = failure.map(|error| tls_fault(&error, doing, &self.place));
-        match (reply, ours) {
-            (Some(reply), Some(ours)) => {
-                let words = format!("{}; the server says \"{}\"", ours.message, reply.for_people());
-                Fault {
-                    code: FaultCode::FtpNoDataConnection,
-                    ..Fault::new(FaultCode::FtpNoDataConnection, words)
-                }
-                .with_reply(reply.code)
-            }
-            (Some(reply), None) => replies::fault(&reply, doing, false),
-            (None, Some(ours)) => ours,
-            (None, None) => Fault::new(FaultCode::FtpNoDataConnection, format!("{doing}: TLS failed")),
-        }
-    }
-
+impl Session {
     /// The next bytes of a retrieve; `None` at the end.
     pub(super) async fn read_data(&mut self) -> Result<Option<Bytes>, Fault> {
         let State::Moving(moving) = &mut self.state else {
@@ -430,23 +258,11 @@ impl Session {
         }
         let fault = replies::fault(&reply, &moving.doing, moving.moved);
         Finish::Unconfirmed(match meaning {
-            Meaning::Protection => Fault { code: FaultCode::FtpNoDataConnection, ..fault }
-                .with_class(crate::model::FaultClass::Transient),
+            Meaning::Protection => {
+                Fault { code: FaultCode::FtpNoDataConnection, ..fault }.with_class(FaultClass::Transient)
+            }
             _ => fault,
         })
-    }
-}
-
-/// Why a data connection wasn't opened.
-enum Refusal {
-    /// This way of opening it is not for this server; the session is as before.
-    AnotherWay,
-    Fault(Box<Fault>),
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(Box::new(fault))
     }
 }
 
