@@ -398,7 +398,20 @@ fn quoted(words: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scripted::Scripted;
     use super::*;
+
+    #[tokio::test]
+    async fn a_dead_address_does_not_hide_a_live_one() {
+        let server = Scripted::start(|_| None).await;
+        let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let live = SocketAddr::new(dead.ip(), server.port);
+        let signals = Arc::new(Signals::default());
+        signals.set_wait(Duration::from_secs(1));
+        let site = server.site();
+        assert!(greeted(&site, &[dead, live], None, &signals).await.is_ok(), "F57");
+        assert!(greeted(&site, &[dead, dead], None, &signals).await.is_err());
+    }
 
     #[test]
     fn the_path_of_pwd_is_unquoted() {

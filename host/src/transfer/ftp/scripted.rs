@@ -2,11 +2,12 @@
 //! server without files, with any command answered otherwise where a test says so.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::FtpConnector;
@@ -28,6 +29,8 @@ pub(super) enum Answer {
     Close,
     /// Sends bytes on the data connection, with the replies before and after.
     Send(&'static str, Vec<u8>, &'static str),
+    /// The same, where the data connection ends without TLS's goodbye.
+    Cut(&'static str, &'static [u8], &'static str),
     /// Reads so many bytes from the data connection, then closes it.
     Take(&'static str, usize, &'static str),
     /// Sends one byte after another for ever.
@@ -148,7 +151,7 @@ impl Served {
         if !say(control.get_mut(), &self.greeting).await? {
             return Ok(());
         }
-        let mut passive: Option<TcpListener> = None;
+        let mut passive: Option<Offered> = None;
         loop {
             let mut line = String::new();
             if control.read_line(&mut line).await? == 0 {
@@ -180,6 +183,14 @@ impl Served {
                         None => control.get_mut().write_all(b"522 session reuse required\r\n").await?,
                     }
                 }
+                Answer::Cut(first, payload, last) => {
+                    control.get_mut().write_all(first.as_bytes()).await?;
+                    if let Some(mut data) = self.data(&mut passive).await? {
+                        data.write_all(payload).await?;
+                        data.flush().await?;
+                    }
+                    control.get_mut().write_all(last.as_bytes()).await?;
+                }
                 Answer::Take(first, count, last) => {
                     control.get_mut().write_all(first.as_bytes()).await?;
                     match self.data(&mut passive).await? {
@@ -193,15 +204,19 @@ impl Served {
                 Answer::Text("EPSV") => {
                     let listener = TcpListener::bind("127.0.0.1:0").await?;
                     let reply = format!("229 ok (|||{}|)\r\n", listener.local_addr()?.port());
-                    passive = Some(listener);
+                    passive = Some(Offered::Ours(listener));
                     control.get_mut().write_all(reply.as_bytes()).await?;
+                }
+                Answer::Text("PORT") => {
+                    passive = Some(Offered::Theirs(port_of(&line)));
+                    control.get_mut().write_all(b"200 ok\r\n").await?;
                 }
                 Answer::Text("PASV") => {
                     // Another address, as servers behind NAT name their own.
                     let listener = TcpListener::bind("127.0.0.1:0").await?;
                     let port = listener.local_addr()?.port();
                     let reply = format!("227 entering 10,9,8,7,{},{}\r\n", port / 256, port % 256);
-                    passive = Some(listener);
+                    passive = Some(Offered::Ours(listener));
                     control.get_mut().write_all(reply.as_bytes()).await?;
                 }
                 other => {
@@ -214,9 +229,19 @@ impl Served {
     }
 
     /// The data connection, under TLS where the control connection may be.
-    async fn data(&self, passive: &mut Option<TcpListener>) -> io::Result<Option<Box<dyn Stream>>> {
-        let listener = passive.take().ok_or(io::ErrorKind::NotConnected)?;
-        let (tcp, _) = listener.accept().await?;
+    async fn data(&self, offered: &mut Option<Offered>) -> io::Result<Option<Box<dyn Stream>>> {
+        let tcp = match offered.take().ok_or(io::ErrorKind::NotConnected)? {
+            Offered::Ours(listener) => listener.accept().await?.0,
+            Offered::Theirs(port) => {
+                // A stranger is faster (F27).
+                let stranger = TcpSocket::new_v4()?;
+                stranger.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())?;
+                let mut stranger = stranger.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
+                // It may be thrown out before it has said a word.
+                let _ = stranger.write_all(b"evil").await;
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?
+            }
+        };
         let Some(tls) = &self.tls else {
             return Ok(Some(Box::new(tcp)));
         };
@@ -227,6 +252,18 @@ impl Served {
         }
         Ok(Some(Box::new(secured)))
     }
+}
+
+/// How the next data connection comes to stand.
+enum Offered {
+    Ours(TcpListener),
+    Theirs(u16),
+}
+
+/// The port in `PORT h,h,h,h,p,p`.
+fn port_of(line: &str) -> u16 {
+    let numbers: Vec<u16> = line[5..].split(',').map(|number| number.parse().unwrap()).collect();
+    numbers[4] * 256 + numbers[5]
 }
 
 /// Sends a control answer; false when the connection is to be closed.
@@ -246,7 +283,7 @@ async fn say(control: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Re
             }
         }
         Answer::Silence => {}
-        Answer::Close | Answer::Send(..) | Answer::Take(..) => return Ok(false),
+        Answer::Close | Answer::Send(..) | Answer::Cut(..) | Answer::Take(..) => return Ok(false),
     }
     Ok(true)
 }
@@ -262,6 +299,7 @@ fn by_default(line: &str) -> Answer {
         "REST" | "RNFR" => Answer::Text("350 go on\r\n"),
         "EPSV" => Answer::Text("EPSV"),
         "PASV" => Answer::Text("PASV"),
+        "PORT" => Answer::Text("PORT"),
         "RETR" => Answer::Send("150 here\r\n", b"hello".to_vec(), "226 done\r\n"),
         "STOR" | "APPE" => Answer::Take("150 send\r\n", usize::MAX >> 1, "226 done\r\n"),
         "QUIT" => Answer::Text("221 bye\r\n"),

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::scripted::{Answer, Scripted, path};
-use crate::model::{Fault, FaultCode, FileKind, Offset, TlsMode};
+use crate::model::{DataMode, Fault, FaultCode, FileKind, HashAlgorithm, Offset, Timestamp, TlsMode};
 use crate::transfer::{Finish, ListItem, Remote, StoreFrom};
 
 async fn read_all(session: &mut Box<dyn Remote>, name: &str, from: u64) -> Result<(Vec<u8>, Finish), Fault> {
@@ -400,4 +400,92 @@ async fn a_login_is_refused_for_good_and_a_limit_is_not() {
         assert!(!fault.message.contains("canary-pw"), "{fault}");
         assert_eq!(server.count("PASS canary-pw"), 1);
     }
+}
+
+#[tokio::test]
+async fn a_stranger_on_our_port_is_not_the_server() {
+    let server = Scripted::start(|_| None).await;
+    let mut site = server.site();
+    site.mode = DataMode::Active;
+    let mut session = server.connect(&site).await.unwrap();
+    let (bytes, finish) = read_all(&mut session, "a", 0).await.unwrap();
+    assert_eq!((bytes.as_slice(), finish), (&b"hello"[..], Finish::Confirmed), "F27");
+    assert_eq!((server.count("PORT"), server.count("EPSV")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_opens_no_data_connection_is_given_up() {
+    let server =
+        Scripted::start(|line| line.starts_with("RETR").then_some(Answer::Text("150 here\r\n"))).await;
+    let mut site = server.site();
+    site.mode = DataMode::Active;
+    let mut session = server.connect(&site).await.unwrap();
+    let fault = read_all(&mut session, "a", 0).await.unwrap_err();
+    assert_eq!(fault.code, FaultCode::FtpNoDataConnection, "{fault}");
+    assert!(session.is_poisoned());
+}
+
+#[tokio::test]
+async fn a_transfer_that_is_abandoned_closes_the_session() {
+    let server = Scripted::start(|_| None).await;
+    let mut session = server.session().await;
+    session.begin_retrieve(&path("a"), Offset::ZERO).await.unwrap();
+    session.abandon().await;
+    assert!(session.is_poisoned());
+    assert!(session.finish().await.is_err());
+    assert_eq!(server.count("ABOR"), 0, "F49");
+}
+
+#[tokio::test]
+async fn names_alone_are_looked_at_one_by_one() {
+    let server = Scripted::start(|line| match line {
+        "NLST" => Some(Answer::Send("150 here\r\n", b"/in/a\r\n.\r\nsub\r\n".to_vec(), "226 done\r\n")),
+        "SIZE /in/a" => Some(Answer::Text("213 5\r\n")),
+        _ => None,
+    })
+    .await;
+    let items = list(&mut server.session().await, "in").await.unwrap();
+    let [ListItem::Entry(file), ListItem::Entry(folder)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((file.path.as_str(), file.kind), ("in/a", FileKind::File));
+    assert_eq!((folder.path.as_str(), folder.kind), ("in/sub", FileKind::Dir));
+}
+
+#[tokio::test]
+async fn times_are_set_by_whatever_way_works() {
+    let server = Scripted::start(|line| match line {
+        _ if line.starts_with("MDTM 2026") => Some(Answer::Text("550 20260102030405 /a: no such file\r\n")),
+        _ if line.starts_with("SITE UTIME") => Some(Answer::Text("200 ok\r\n")),
+        _ => None,
+    })
+    .await;
+    let mut session = server.session().await;
+    for _ in 0..2 {
+        assert!(session.set_modified(&path("a"), Timestamp(1_767_323_045_000)).await.unwrap());
+    }
+    assert_eq!((server.count("MDTM 2026"), server.count("SITE UTIME 20260102030405 /a")), (1, 2));
+
+    let server =
+        Scripted::start(|line| line.starts_with("MDTM 2026").then_some(Answer::Text("550 no\r\n"))).await;
+    assert!(!server.session().await.set_modified(&path("a"), Timestamp(1_767_323_045_000)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_servers_digest_is_read_in_either_form() {
+    const HEX: &str = "d41d8cd98f00b204e9800998ecf8427e";
+    let server = Scripted::start(|line| match line {
+        "FEAT" => Some(Answer::Text("211-f\r\n HASH MD5;CRC32\r\n XCRC\r\n211 end\r\n")),
+        "OPTS HASH MD5" => Some(Answer::Text("200 MD5\r\n")),
+        "HASH /a b" => {
+            Some(Answer::Text("213-wait\r\n213 MD5 0-0 D41D8CD98F00B204E9800998ECF8427E /a b\r\n"))
+        }
+        "XCRC \"/a b\"" => Some(Answer::Text("250 1A2B\r\n")),
+        _ => None,
+    })
+    .await;
+    let mut session = server.session().await;
+    let digest = session.digest(&path("a b"), HashAlgorithm::Md5).await.unwrap();
+    assert_eq!(digest.unwrap().hex, HEX);
+    let digest = session.digest(&path("a b"), HashAlgorithm::Crc32).await.unwrap();
+    assert_eq!(digest.unwrap().hex, "1a2b");
+    assert_eq!(session.digest(&path("a b"), HashAlgorithm::Sha256).await.unwrap(), None);
 }

@@ -259,3 +259,23 @@ async fn a_refused_data_connection_is_not_an_empty_file() {
     let Finish::Unconfirmed(fault) = finish else { panic!("F15: taken for an empty file") };
     assert_eq!((fault.code, fault.reply), (FaultCode::FtpNoDataConnection, Some(522)));
 }
+
+#[tokio::test]
+async fn data_that_ends_without_a_goodbye_is_not_confirmed() {
+    let identity = issued(loopback());
+    let tls = strict(&identity, TLS13_AND_12, 2);
+    let server = Scripted::start_with(Answer::Text("220 ready\r\n"), Some(tls), |line| {
+        line.starts_with("RETR").then_some(Answer::Cut("150 here\r\n", b"hel", "226 done\r\n"))
+    })
+    .await;
+    let mut session = server.connect(&explicit(&server)).await.unwrap();
+    session.begin_retrieve(&path("a"), Offset::ZERO).await.unwrap();
+    assert_eq!(session.read().await.unwrap().as_deref(), Some(&b"hel"[..]));
+    assert_eq!(session.read().await.unwrap(), None);
+    let finish = session.finish().await.unwrap();
+    assert!(
+        matches!(finish, Finish::Unconfirmed(fault) if fault.code == FaultCode::FtpTruncated),
+        "F13, F14"
+    );
+    assert!(session.probe().await, "the control connection is in step");
+}
