@@ -118,8 +118,9 @@ fn serve<L: Ledger>(
     mut requests: mpsc::Receiver<Request<L>>,
     fail: &watch::Sender<Option<Error>>,
 ) {
-    let _guard = PanicGuard(fail);
     let mut answers = Vec::with_capacity(GROUP_MAX);
+    // Dropped before the answers are: whoever finds that there is none finds the reason.
+    let _guard = PanicGuard(fail);
     while let Some(first) = requests.blocking_recv() {
         let mut next = Some(first);
         let mut broken = None;
@@ -159,5 +160,102 @@ impl Drop for PanicGuard<'_> {
             let reason = "the store panicked".to_owned();
             self.0.send_replace(Some(Error::Unwritable { doing, reason, no_space: false }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Counts; its commits take a while, and fail from a certain one on.
+    #[derive(Default)]
+    struct Counter {
+        staged: u32,
+        commits: Arc<AtomicU32>,
+        fails_at: Option<u32>,
+        panics: bool,
+    }
+
+    impl Ledger for Counter {
+        fn commit(&mut self) -> Result<(), Error> {
+            let commits = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+            thread::sleep(Duration::from_millis(5));
+            assert!(!self.panics, "the store gives up");
+            match self.fails_at {
+                Some(at) if commits >= at => {
+                    Err(Error::unwritable("syncing db", &std::io::Error::other("EIO")))
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+
+    fn stage(counter: &mut Counter) -> Result<u32, Error> {
+        counter.staged += 1;
+        Ok(counter.staged)
+    }
+
+    #[tokio::test]
+    async fn requests_share_commits_and_one_that_is_refused_fails_alone() {
+        let commits = Arc::new(AtomicU32::new(0));
+        let ledger = Counter { commits: Arc::clone(&commits), ..Counter::default() };
+        let committer = Arc::new(Committer::start(ledger).unwrap());
+        let mut tasks = Vec::new();
+        for n in 0..100 {
+            let committer = Arc::clone(&committer);
+            tasks.push(tokio::spawn(async move {
+                match n {
+                    50 => committer.run(|_| Err(Error::bug("refused"))).await,
+                    _ => committer.run(stage).await,
+                }
+            }));
+        }
+        let mut answers = Vec::new();
+        for (n, task) in tasks.into_iter().enumerate() {
+            match task.await.unwrap() {
+                Ok(answer) => answers.push(answer),
+                Err(error) => assert!(n == 50 && matches!(error, Error::Bug { .. }), "{n}: {error}"),
+            }
+        }
+        answers.sort_unstable();
+        assert_eq!(answers, (1..=99).collect::<Vec<_>>());
+        let commits = commits.load(Ordering::SeqCst);
+        assert!(commits < 20, "{commits} commits for 100 requests");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_retried_after_a_failed_commit() {
+        let commits = Arc::new(AtomicU32::new(0));
+        let ledger = Counter { commits: Arc::clone(&commits), fails_at: Some(2), ..Counter::default() };
+        let committer = Committer::start(ledger).unwrap();
+        assert_eq!(committer.run(stage).await.unwrap(), 1);
+        let failed = committer.failed();
+        assert!(failed.borrow().is_none());
+        for _ in 0..3 {
+            let error = committer.run(stage).await.unwrap_err();
+            assert!(error.is_fatal() && error.to_string() == "syncing db: EIO", "{error}");
+        }
+        assert_eq!(commits.load(Ordering::SeqCst), 2);
+        assert!(failed.borrow().as_ref().is_some_and(Error::is_fatal));
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_store_is_told() {
+        let committer = Committer::start(Counter { panics: true, ..Counter::default() }).unwrap();
+        for _ in 0..2 {
+            assert!(committer.run(stage).await.unwrap_err().is_fatal());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_takes_place_also_when_its_caller_is_dropped() {
+        let committer = Committer::start(Counter::default()).unwrap();
+        let dropped = tokio::time::timeout(Duration::ZERO, committer.run(stage)).await;
+        assert!(dropped.is_err());
+        assert_eq!(committer.run(stage).await.unwrap(), 2);
     }
 }

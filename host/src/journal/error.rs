@@ -117,6 +117,12 @@ pub enum Error {
         /// Who holds it, where that is known.
         pid: Option<u32>,
     },
+    /// There is a state already, and it would be overwritten.
+    #[error("there is a state in {}", dir.display())]
+    StateExists {
+        /// Where.
+        dir: PathBuf,
+    },
     /// The state can't be written. From a running store this is final: what the system still holds of
     /// earlier writes is unknown after a failed fsync, so the process must end and open it anew.
     #[error("{doing}: {reason}")]
@@ -144,9 +150,11 @@ impl Error {
     pub fn code(&self) -> FaultCode {
         match self {
             Self::HistoryLimit { .. } | Self::TooLarge { .. } => FaultCode::RunTooLong,
-            Self::Damaged { .. } | Self::Version { .. } | Self::InUse { .. } | Self::Unreadable { .. } => {
-                FaultCode::StateDamaged
-            }
+            Self::Damaged { .. }
+            | Self::Version { .. }
+            | Self::InUse { .. }
+            | Self::StateExists { .. }
+            | Self::Unreadable { .. } => FaultCode::StateDamaged,
             Self::Unwritable { .. } | Self::Ambiguous { .. } | Self::Unavailable { .. } => {
                 FaultCode::StateUnwritable
             }
@@ -177,6 +185,9 @@ impl Error {
             ),
             Self::InUse { pid: Some(pid), .. } => {
                 Some(format!("talk to process {pid} with --node, or stop it"))
+            }
+            Self::StateExists { .. } => {
+                Some("move it away first, or name another one with --state".to_owned())
             }
             Self::Unwritable { no_space: true, .. } => {
                 Some("free some space, then `orchestrator resume`".to_owned())

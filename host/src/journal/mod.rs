@@ -15,6 +15,7 @@
 //! | `store`, `error`, `limits` | what is asked of a store, and what it promises |
 //! | `commit` | group commit |
 //! | `memory`, `sled` | the store as a model, and on disk |
+//! | `backup`, `frames`, `check` | everything in one file and back; a look through a store |
 //!
 //! Whoever drives a run claims it; every write carries the claim's epoch and the number of the last
 //! entry known, so a process that lost the run is refused (`store`).
@@ -43,9 +44,15 @@ mod commit;
 mod memory;
 mod sled;
 
+mod backup;
+mod check;
+mod frames;
+
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupReport, backup, verify_backup};
+pub use check::{CheckReport, check, prune};
 pub use control::{
     Control, UNCLEAN_ENDS_MAX, cancel_resting, history, is_suspect, pause_resting, state_of, suspicion,
 };
@@ -57,7 +64,7 @@ pub use fingerprint::Fingerprint;
 pub use halt::{Divergence, Halt, Seen};
 pub use limits::Limits;
 pub use memory::MemoryStore;
-pub use sled::{FORMAT, Options, SledStore};
+pub use sled::{FORMAT, Options, SledStore, restore};
 pub use slot::{NAME_BYTES_MAX, Slot};
 pub use state::{Cancel, FailedAttempt, RunState, next_status};
 pub use steps::{

@@ -33,7 +33,9 @@ mod medium;
 mod objects;
 mod open;
 mod records;
+mod restore;
 mod staging;
 
 pub use open::FORMAT;
+pub use restore::restore;
 pub use store::{Options, SledStore};

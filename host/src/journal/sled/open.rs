@@ -33,7 +33,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 const FOLDER_MODE: u32 = 0o700;
 
 const LOCK: &str = "lock";
-const STORE: &str = "store";
+/// The name of the store in the state folder.
+pub(super) const STORE: &str = "store";
 const UNFINISHED: &str = "store.new";
 const FORMAT_FILE: &str = "format";
 
@@ -59,8 +60,7 @@ pub(super) struct Opened {
 /// # Errors
 /// [`Error::InUse`], [`Error::Version`], [`Error::Damaged`], [`Error::Unwritable`].
 pub(super) fn open(state: &Path) -> Result<Opened, Error> {
-    make_private(state)?;
-    let lock = lock(state)?;
+    let lock = take(state)?;
     let folder = state.join(STORE);
     if !folder.exists() {
         create(state, &folder)?;
@@ -81,6 +81,12 @@ pub(super) fn open(state: &Path) -> Result<Opened, Error> {
             })
         }
     }
+}
+
+/// Takes a state folder for this process, and makes it if there is none.
+pub(super) fn take(state: &Path) -> Result<StateLock, Error> {
+    make_private(state)?;
+    lock(state)
 }
 
 fn make_private(state: &Path) -> Result<(), Error> {

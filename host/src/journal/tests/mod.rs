@@ -1,6 +1,7 @@
 //! Tests of the journal as a whole: a workflow with every kind of call, cut off after every write of
 //! its store and resumed; and one suite of promises for all stores.
 
+mod backup;
 mod conformance;
 mod cut;
 mod cutting;
