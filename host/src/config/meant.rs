@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::quantity::{parse_duration, parse_size};
 use super::reader::Reader;
 use super::{Environment, Error, Flags, closest, environment, find, state_default, typed};
-use crate::model::{RetryPolicy, Site};
+use crate::model::{ByteCount, RetryPolicy, Site};
+use crate::transfer;
 
 /// Who said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,9 +49,27 @@ pub struct TransferSettings {
     pub overlap: u64,
 }
 
+impl TransferSettings {
+    /// The same as the transfers take it.
+    #[must_use]
+    pub fn options(&self) -> transfer::Options {
+        transfer::Options {
+            commit_bytes: ByteCount(self.commit_bytes),
+            commit_interval: self.commit_interval,
+            overlap: ByteCount(self.overlap),
+            ..transfer::Options::default()
+        }
+    }
+}
+
 impl Default for TransferSettings {
     fn default() -> Self {
-        Self { commit_bytes: 16 << 20, commit_interval: Duration::from_secs(5), overlap: 64 << 10 }
+        let options = transfer::Options::default();
+        Self {
+            commit_bytes: options.commit_bytes.0,
+            commit_interval: options.commit_interval,
+            overlap: options.overlap.0,
+        }
     }
 }
 

@@ -88,8 +88,8 @@ impl<'a> Reader<'a> {
                 typed.commit_interval.as_ref(),
                 default.commit_interval,
             )?,
-            // ftp.md: a resume compares between 64 KiB and 1 MiB with what is on disk.
-            overlap: size("overlap", &typed.overlap, default.overlap, 64 << 10, 1 << 20)?,
+            // More than 1 MiB would be fetched again for nothing: what differs at all differs there.
+            overlap: size("overlap", &typed.overlap, default.overlap, 4 << 10, 1 << 20)?,
         })
     }
 

@@ -24,9 +24,6 @@ const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::f
 pub trait Hold: Serve {
     /// Ends every run so that it can be resumed. Returns when they have ended.
     async fn stop(&self);
-
-    /// Lets the state go; nothing is under way any more.
-    async fn close(&self);
 }
 
 /// A way to a state: this process holds it, or another one does.
@@ -39,8 +36,9 @@ pub enum Access {
 
 /// A state that this process holds, and its socket.
 pub struct Own {
-    hold: Arc<dyn Hold>,
+    // Dropped in this order: whoever comes once the socket has gone waits for the store.
     server: Server,
+    hold: Arc<dyn Hold>,
 }
 
 /// A state that another process holds.
@@ -98,13 +96,11 @@ impl Access {
             }
             Self::Other(other) => other.client().await?.ask(request, interrupted),
         };
-        Ok(Call { replies, interrupt })
+        Ok(Call { replies, interrupt: Arc::new(interrupt) })
     }
 
-    /// Ends what is under way so that it can be resumed: all of it where this process holds the
-    /// state, else only what `call` asked for.
-    pub async fn interrupt(&self, call: &Call) {
-        call.interrupt.send_replace(true);
+    /// Ends every run of this process so that it can be resumed, if it holds the state.
+    pub async fn stop(&self) {
         if let Self::Own(own) = self {
             own.hold.stop().await;
         }
@@ -116,24 +112,14 @@ impl Access {
             own.server.close().await;
         }
     }
-
-    /// Lets the state go at once.
-    pub async fn close(self) {
-        if let Self::Own(own) = self {
-            // The socket first: whoever comes now finds nobody and waits for the store.
-            drop(own.server);
-            own.hold.close().await;
-        }
-    }
 }
 
 impl Own {
     async fn listen(state: &Path, hold: Arc<dyn Hold>) -> Result<Self, Error> {
         let serve: Arc<dyn Serve> = hold.clone();
         match Server::start(state, serve) {
-            Ok(server) => Ok(Self { hold, server }),
+            Ok(server) => Ok(Self { server, hold }),
             Err(error) => {
-                hold.close().await;
                 Err(Fault::local(format_args!("listen on {}/socket", state.display()), &error).into())
             }
         }
@@ -156,7 +142,21 @@ impl Other {
 #[derive(Debug)]
 pub struct Call {
     replies: mpsc::Receiver<Reply>,
-    interrupt: watch::Sender<bool>,
+    interrupt: Arc<watch::Sender<bool>>,
+}
+
+/// Ends what a [`Call`] asked for.
+#[derive(Clone, Debug)]
+pub struct Interrupter(Arc<watch::Sender<bool>>);
+
+impl Interrupter {
+    /// Ends what is under way so that it can be resumed: all of it where this process holds the
+    /// state, else only what the call asked for. Returns when it has ended, or when the process that
+    /// holds the state has been told.
+    pub async fn interrupt(&self, access: &Access) {
+        self.0.send_replace(true);
+        access.stop().await;
+    }
 }
 
 impl Call {
@@ -165,18 +165,23 @@ impl Call {
         self.replies.recv().await
     }
 
+    /// What ends it early, while its replies are still read.
+    #[must_use]
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter(self.interrupt.clone())
+    }
+
     /// The last reply, leaving out what comes before it.
     ///
     /// # Errors
     /// What the request failed with.
     pub async fn last(mut self) -> Result<Reply, Error> {
-        let bug = || Fault::new(crate::model::FaultCode::HostBug, "a request was never answered");
         loop {
             match self.next().await {
                 Some(Reply::Error { error }) => return Err(error),
                 Some(reply) if reply.is_last() => return Ok(reply),
                 Some(_) => {}
-                None => return Err(bug().into()),
+                None => return Err(Error::unanswered()),
             }
         }
     }

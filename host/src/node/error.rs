@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fault, RunId, RunStatus};
+use crate::model::{Fault, FaultCode, RunId, RunStatus};
 
 /// Why a request wasn't done. Goes over the socket as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -92,6 +92,12 @@ fn listed(runs: &[RunId]) -> String {
 }
 
 impl Error {
+    /// A reply that can't be the answer to what was asked, or none: a fault of this program.
+    #[must_use]
+    pub fn unanswered() -> Self {
+        Fault::new(FaultCode::HostBug, "a request was not answered").into()
+    }
+
     /// What helps.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

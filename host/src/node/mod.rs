@@ -16,15 +16,23 @@
 
 mod access;
 mod address;
+mod check;
 mod client;
 mod error;
 mod frame;
+mod kept;
+mod node;
 mod server;
+mod sites;
 #[cfg(test)]
 mod tests;
+mod view;
 mod wire;
 
-pub use access::{Access, Call, Hold, Other, Own};
+pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
+pub use kept::KeptLog;
+pub use node::{Node, Options};
 pub use server::Serve;
-pub use wire::{Entry, PROTOCOL, Reply, Request, RunRef, RunSummary};
+pub use sites::SiteBook;
+pub use wire::{Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, StateReport};

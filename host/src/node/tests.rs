@@ -39,10 +39,9 @@ impl Serve for Desk {
 #[async_trait]
 impl Hold for Desk {
     async fn stop(&self) {}
-    async fn close(&self) {}
 }
 
-const LIST: Request = Request::List { max: 3 };
+const LIST: Request = Request::List { statuses: Vec::new(), max: 3 };
 
 fn slow() -> Request {
     Request::Cancel { run: super::RunRef::Last }
@@ -165,7 +164,7 @@ async fn the_second_command_talks_to_the_first() {
     }
     assert_eq!(desk.served.load(Ordering::SeqCst), 2);
     first.finish().await;
-    first.close().await;
+    drop(first);
     assert!(!state.path().join("socket").exists());
 }
 

@@ -69,11 +69,11 @@ pub enum Request {
     Resume {
         /// Which.
         run: RunRef,
-        /// A component to go on with, instead of the one that it began with.
-        workflow: Option<PathBuf>,
     },
     /// The newest runs.
     List {
+        /// Only those that stand so; all, if empty.
+        statuses: Vec<RunStatus>,
         /// How many at most.
         max: usize,
     },
@@ -91,7 +91,9 @@ pub enum Request {
         /// How many at most.
         max: usize,
     },
-    /// Have a run cancelled.
+    /// Read all of the state.
+    Check,
+    /// Have a run cancelled, and see it to its end.
     Cancel {
         /// Which.
         run: RunRef,
@@ -127,7 +129,7 @@ pub enum Reply {
     /// One run.
     Run {
         /// It.
-        run: RunSummary,
+        run: Box<RunDetails>,
     },
     /// Entries of a journal.
     Entries {
@@ -138,10 +140,10 @@ pub enum Reply {
         /// The number of the next entry, if there are more.
         next: Option<u64>,
     },
-    /// The run's steps give `cancelled` from now on.
-    Cancelling {
-        /// Which run.
-        run: RunId,
+    /// What reading all of the state found.
+    Checked {
+        /// It.
+        report: StateReport,
     },
     /// It wasn't done.
     Error {
@@ -169,24 +171,60 @@ pub struct RunSummary {
     pub digest: WorkflowDigest,
     /// How it stands.
     pub status: RunStatus,
-    /// Whether a process is driving it now.
+    /// Whether the process that holds the state drives it now.
     pub live: bool,
-    /// When it was begun.
-    pub created: Timestamp,
-    /// When its last entry was written.
-    pub updated: Timestamp,
-    /// How many steps are finished.
-    pub steps: u64,
-    /// Its input.
-    pub input: Option<Value>,
-    /// What it may reach.
-    pub grants: Option<Grants>,
-    /// Its result, if it has one.
-    pub output: Option<Value>,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it was last written of.
+    pub updated_at: Timestamp,
+    /// The last step that had ended by then.
+    pub last_step: StepSeq,
     /// Why it waits for somebody, if it does.
     pub paused: Option<PauseReason>,
     /// The fault that it ended or was paused with.
     pub fault: Option<Fault>,
+}
+
+/// All that is known of a run, but its entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunDetails {
+    /// What listings show.
+    pub summary: RunSummary,
+    /// What it may reach.
+    pub grants: Grants,
+    /// Its input.
+    pub input: Value,
+    /// Its result, if it has one.
+    pub output: Option<Value>,
+    /// Status values that it set.
+    pub statuses: Vec<(String, String)>,
+    /// Names of its checkpoints.
+    pub checkpoints: Vec<String>,
+    /// Whether the step after the last one has begun and may have taken place.
+    pub in_doubt: bool,
+    /// Entries that its journal has.
+    pub entries: u64,
+    /// Their length, in bytes.
+    pub journal_bytes: u64,
+    /// How often a process died while it drove the run and before the run came further.
+    pub unclean_ends: u32,
+}
+
+/// What reading all of a state found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateReport {
+    /// Runs that there are.
+    pub runs: u64,
+    /// Entries of their journals.
+    pub entries: u64,
+    /// Blobs that they refer to.
+    pub blobs: u64,
+    /// Their length, in bytes.
+    pub blob_bytes: u64,
+    /// How much was found wrong.
+    pub wrong: u64,
+    /// What was: the first hundred.
+    pub findings: Vec<String>,
 }
 
 /// One entry of a journal, for people.

@@ -1,0 +1,288 @@
+//! One process: a store, an engine over it, and the sites of its configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, watch};
+
+use super::access::Hold;
+use super::server::Serve;
+use super::{Error, Reply, Request, RunRef, SiteBook, check, view};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Environment};
+use crate::engine::{self, Cancelled, Engine, EngineOptions, ListFilter, ResumeOptions, RunHandle, RunSpec};
+use crate::journal::{self, SledStore, Store};
+use crate::model::{Fault, Grants, RunId, RunStatus};
+use crate::transfer::Transfers;
+use crate::transfer::ftp::FtpConnector;
+use crate::wasm;
+
+/// The compile cache's folder in the state folder.
+const CACHE: &str = "cache";
+
+/// What a [`Node`] is made from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration in force; it names the state folder.
+    pub config: Config,
+    /// Whether somebody named the configuration for this very command.
+    pub named: bool,
+    /// The environment, for configurations that runs were begun with.
+    pub environment: Environment,
+}
+
+/// One process that holds a state.
+#[derive(Debug)]
+pub struct Node {
+    engine: Engine,
+    store: Arc<dyn Store>,
+    component_bytes_max: u64,
+}
+
+impl Node {
+    /// Opens the state and all that works on it. No run is gone on with by itself.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] where another process holds the state; `state.damaged` and
+    /// `state.unwritable`.
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        let state = options.config.state.0.clone();
+        let folder = state.clone();
+        let opening =
+            tokio::task::spawn_blocking(move || SledStore::open(&folder, journal::Options::default()));
+        let store: Arc<dyn Store> = match opening.await {
+            Ok(opened) => Arc::new(opened.map_err(of_journal)?),
+            Err(error) => return Err(bug(format!("opening the state failed: {error}"))),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let connector = Arc::new(FtpConnector::new(clock.clone()));
+        let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
+        let limits = limits(&options.config);
+        let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
+        let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
+        let engine = Engine::open(EngineOptions { store: store.clone(), clock, transfers, sites, wasm })
+            .await
+            .map_err(|error| of_engine(error, None))?;
+        Ok(Self { engine, store, component_bytes_max: limits.component_bytes_max })
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        replies: &mpsc::Sender<Reply>,
+        interrupted: watch::Receiver<bool>,
+    ) -> Result<Reply, Error> {
+        match request {
+            Request::Run { workflow, input, grants } => {
+                let handle = self.begin(&workflow, input, grants).await?;
+                Ok(follow(&handle, replies, Some(interrupted)).await)
+            }
+            Request::Resume { run } => {
+                let run =
+                    self.find(&run, &[RunStatus::Running, RunStatus::Paused, RunStatus::Cancelling]).await?;
+                let resumed = self.engine.resume(&run, ResumeOptions::default()).await;
+                let handle = resumed.map_err(|error| of_engine(error, None))?;
+                Ok(follow(&handle, replies, Some(interrupted)).await)
+            }
+            Request::Cancel { run } => {
+                let run =
+                    self.find(&run, &[RunStatus::Running, RunStatus::Paused, RunStatus::Cancelling]).await?;
+                // Who watches a cancel doesn't own the run, so that an interrupt leaves it alone.
+                match self.engine.cancel(&run).await.map_err(|error| of_engine(error, None))? {
+                    Cancelled::Ended => {
+                        Ok(Reply::Outcome { run, outcome: crate::model::RunOutcome::Cancelled })
+                    }
+                    Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
+                }
+            }
+            Request::Check => {
+                let report = check::check(&self.store).await.map_err(of_journal)?;
+                Ok(Reply::Checked { report })
+            }
+            Request::List { statuses, max } => {
+                let filter = ListFilter { statuses, before: None, max };
+                let lines = self.engine.list(&filter).await.map_err(|error| of_engine(error, None))?;
+                Ok(Reply::Runs { runs: lines.into_iter().map(view::line).collect() })
+            }
+            Request::Show { run } => {
+                let run = self.find(&run, &[]).await?;
+                let detail = self.engine.show(&run).await.map_err(|error| of_engine(error, None))?;
+                Ok(Reply::Run { run: Box::new(view::detail(detail)) })
+            }
+            Request::History { run, from, max } => {
+                let run = self.find(&run, &[]).await?;
+                let asked = max.saturating_add(1);
+                let history = self.engine.history(&run, from, asked).await;
+                let mut entries = history.map_err(|error| of_engine(error, None))?;
+                let next = (entries.len() > max).then(|| entries.pop().map(|(seq, _)| seq)).flatten();
+                let entries = entries.into_iter().map(|(seq, entry)| view::entry(seq, entry)).collect();
+                Ok(Reply::Entries { run, entries, next })
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        workflow: &Path,
+        input: serde_json::Value,
+        grants: Grants,
+    ) -> Result<RunHandle, Error> {
+        let component = read_component(workflow, self.component_bytes_max).await?;
+        let name = workflow.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let spec = RunSpec { component, name, input, grants };
+        self.engine.submit(spec).await.map_err(|error| of_engine(error, Some(workflow)))
+    }
+
+    /// The run that is meant; `last` is the newest that stands as one of `statuses` (any, if empty).
+    async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
+        let all = |statuses: &[RunStatus], max| ListFilter { statuses: statuses.to_vec(), before: None, max };
+        let list = async |filter: ListFilter| {
+            self.engine.list(&filter).await.map_err(|error| of_engine(error, None))
+        };
+        let wanted = match run {
+            RunRef::Last => {
+                let newest = list(all(statuses, 1)).await?.into_iter().next();
+                return newest.map(|line| line.run).ok_or(Error::NothingToResume);
+            }
+            RunRef::Prefix(wanted) => wanted,
+        };
+        if let Ok(whole) = wanted.parse::<RunId>() {
+            return Ok(whole);
+        }
+        let upper = wanted.to_ascii_uppercase();
+        let lines = list(all(&[], usize::MAX)).await?.into_iter().map(|line| line.run);
+        let mut runs: Vec<RunId> = lines.filter(|run| run.as_str().starts_with(&upper)).collect();
+        match (runs.len(), runs.pop()) {
+            (1, Some(run)) if !upper.is_empty() => Ok(run),
+            (0, _) | (_, None) => Err(Error::NoSuchRun { wanted: wanted.clone() }),
+            (_, Some(run)) => {
+                runs.push(run);
+                Err(Error::Ambiguous { wanted: wanted.clone(), runs })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Serve for Node {
+    async fn serve(
+        &self,
+        request: Request,
+        replies: mpsc::Sender<Reply>,
+        interrupted: watch::Receiver<bool>,
+    ) {
+        let last = self.answer(request, &replies, interrupted).await;
+        // Whoever asked may have gone.
+        let _ = replies.send(last.unwrap_or_else(|error| Reply::Error { error })).await;
+    }
+}
+
+#[async_trait]
+impl Hold for Node {
+    async fn stop(&self) {
+        self.engine.stop().await;
+    }
+}
+
+/// Tells of a run until it ends. `interrupted` ends it early.
+async fn follow(
+    handle: &RunHandle,
+    replies: &mpsc::Sender<Reply>,
+    interrupted: Option<watch::Receiver<bool>>,
+) -> Reply {
+    let run = handle.id().clone();
+    let mut events = handle.events();
+    let interrupting = async {
+        if let Some(mut interrupted) = interrupted
+            && interrupted.wait_for(|now| *now).await.is_ok()
+        {
+            handle.interrupt();
+        }
+        // Else nobody can interrupt it any more.
+        std::future::pending::<()>().await;
+    };
+    let telling = async {
+        // A reader who has gone is no reason to stop: the run goes on for the next one.
+        let _ = replies.send(Reply::Accepted { run: run.clone() }).await;
+        loop {
+            match events.recv().await {
+                Ok(event) => {
+                    let ended = matches!(event, crate::model::RunEvent::Ended { .. });
+                    let _ = replies.send(Reply::Event { event }).await;
+                    if ended {
+                        return;
+                    }
+                }
+                // A slow reader has missed some; events are no more than talk.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    };
+    // A run that is put aside without being driven tells nothing, so its outcome ends the telling too:
+    // after a moment in which the last events come through.
+    let ended = async {
+        let outcome = handle.outcome().await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        outcome
+    };
+    tokio::select! {
+        () = interrupting => {}
+        () = telling => {}
+        _ = ended => {}
+    }
+    Reply::Outcome { run, outcome: handle.outcome().await }
+}
+
+/// Reads a component, up to its bound.
+async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
+    use tokio::io::AsyncReadExt;
+    let failed = |error: std::io::Error| {
+        Error::from(Fault::local(format_args!("read the workflow {}", path.display()), &error))
+    };
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let mut component = Vec::new();
+    // One byte more, so that what is too large is seen to be.
+    file.take(max.saturating_add(1)).read_to_end(&mut component).await.map_err(failed)?;
+    Ok(component)
+}
+
+fn limits(config: &Config) -> wasm::Limits {
+    let default = wasm::Limits::default();
+    wasm::Limits {
+        component_bytes_max: config.limits.component_size.unwrap_or(default.component_bytes_max),
+        memory_bytes_max: config.limits.memory.unwrap_or(default.memory_bytes_max),
+        step_fuel: config.limits.fuel.unwrap_or(default.step_fuel),
+        ..default
+    }
+}
+
+fn bug(message: String) -> Error {
+    Fault::new(crate::model::FaultCode::HostBug, message).into()
+}
+
+fn of_journal(error: journal::Error) -> Error {
+    match error {
+        journal::Error::InUse { dir, pid } => Error::InUse { state: dir, pid },
+        error => error.to_fault().into(),
+    }
+}
+
+fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
+    match error {
+        engine::Error::Refused(refusal) => {
+            let message = match workflow {
+                Some(path) => format!("{}: {refusal}", path.display()),
+                None => refusal.to_string(),
+            };
+            Error::Refused { message, hint: refusal.hint().to_owned() }
+        }
+        engine::Error::NotFound(run) => Error::NoSuchRun { wanted: run.to_string() },
+        engine::Error::Closed { run, status } => Error::Closed { run, status },
+        engine::Error::State(error) => of_journal(error),
+        error @ (engine::Error::Input(_) | engine::Error::Stopping | engine::Error::Setup(_)) => {
+            error.to_fault().into()
+        }
+    }
+}

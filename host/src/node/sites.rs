@@ -1,0 +1,86 @@
+//! Sites for runs: each run sees those of the configuration that was in force when it began.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::capability::Sites;
+use crate::config::{Config, Environment, Error, Flags};
+use crate::model::{Fault, FaultCode, Grants, Site};
+
+/// The sites of this process's configuration, and those of other files that runs were begun with.
+#[derive(Debug)]
+pub struct SiteBook {
+    own: Config,
+    /// Whether somebody named the configuration: then it counts for every run.
+    named: bool,
+    environment: Environment,
+    others: Mutex<HashMap<PathBuf, Arc<Config>>>,
+}
+
+impl SiteBook {
+    /// The sites of `own`. With `named`, they come before those of the file that a run was begun
+    /// with.
+    #[must_use]
+    pub fn new(own: Config, named: bool, environment: Environment) -> Self {
+        Self { own, named, environment, others: Mutex::default() }
+    }
+
+    fn other(&self, file: &Path) -> Result<Arc<Config>, Error> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = others.get(file) {
+            return Ok(config.clone());
+        }
+        let flags = Flags { config: Some(file.to_owned()), state: Some(self.own.state.0.clone()) };
+        let config = Arc::new(Config::load(&flags, &self.environment, Path::new("/"))?);
+        others.insert(file.to_owned(), config.clone());
+        Ok(config)
+    }
+}
+
+impl Sites for SiteBook {
+    fn site(&self, name: &str, grants: &Grants) -> Result<Arc<Site>, Fault> {
+        let found = match &grants.config {
+            Some(file) if !self.named && self.own.file.as_ref() != Some(file) => {
+                self.other(file).and_then(|config| config.site(name).cloned())
+            }
+            _ => self.own.site(name).cloned(),
+        };
+        found.map_err(|error| {
+            let fault = Fault::new(FaultCode::ConfigInvalid, error.to_string());
+            match error.hint {
+                Some(hint) => fault.with_hint(hint),
+                None => fault,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_sees_the_sites_that_it_was_begun_with_unless_a_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, host: &str| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, format!("[site.a]\nurl = 'ftp://{host}'")).unwrap();
+            file
+        };
+        let (ours, theirs) = (write("ours.toml", "ours"), write("theirs.toml", "theirs"));
+        let environment = Environment::new([("HOME".into(), "/h".into())]);
+        let flags = Flags { config: Some(ours), state: None };
+        let own = Config::load(&flags, &environment, folder.path()).unwrap();
+        let grants = Grants { config: Some(theirs.clone()), ..Grants::default() };
+        let host = |named, grants: &Grants| {
+            SiteBook::new(own.clone(), named, environment.clone()).site("a", grants).unwrap().host.clone()
+        };
+        assert_eq!(host(false, &grants), "theirs");
+        assert_eq!(host(true, &grants), "ours");
+        assert_eq!(host(false, &Grants::default()), "ours");
+        std::fs::remove_file(theirs).unwrap();
+        let gone = SiteBook::new(own.clone(), false, environment).site("a", &grants).unwrap_err();
+        assert_eq!(gone.code, FaultCode::ConfigInvalid);
+    }
+}
