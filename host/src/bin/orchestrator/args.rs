@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{completions, config, doctor, explain, ftpd, inspect, site};
+use crate::commands::{
+    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, resume, run, runs, site, state,
+};
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
 #[derive(Debug, Parser)]
@@ -79,20 +81,38 @@ pub(crate) enum Color {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Begin a run and see it to its end; its result goes to standard output
+    Run(run::Args),
+    /// Go on with a run where it was
+    Resume(resume::Args),
+    /// The runs of this state
+    List(runs::List),
+    /// All that is known of a run
+    Show(runs::Show),
+    /// The entries of a run's journal
+    History(runs::History),
+    /// Have a run cancelled; its workflow may clean up
+    Cancel(cancel::Args),
     /// Named remotes: add, list, test them; list, get and put files
     Site(site::Args),
+    /// The state folder: is it whole?
+    State(state::Args),
     /// The configuration: show, check, where it is
     Config(config::Args),
     /// What a component asks for, and whether it fits
     Inspect(inspect::Args),
     /// Serve a folder over FTP or FTPS
     Ftpd(ftpd::Args),
+    /// Show on this machine that a killed run loses nothing
+    Demo(demo::Args),
     /// Look whether this machine is fit for it
     Doctor(doctor::Args),
     /// What a fault code or an exit code means, and what to do
     Explain(explain::Args),
     /// Write the completions of a shell
     Completions(completions::Args),
+    /// Write the manual pages
+    Man(man::Args),
 }
 
 #[cfg(test)]
@@ -101,8 +121,67 @@ mod tests {
 
     use super::*;
 
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_forms_that_people_script_are_taken() {
+        for line in [
+            "orchestrator --config c.toml --state s run w.wasm -i a=1 -i b=x --site p --site q --dir out=/o -o json",
+            "orchestrator run w.wasm --input in.json",
+            "orchestrator run w.wasm --input -",
+            "orchestrator resume 01JD51",
+            "orchestrator resume --last -o json",
+            "orchestrator list -o jsonl",
+            "orchestrator show 01JD51",
+            "orchestrator history 01JD51 -o json",
+            "orchestrator cancel 01JD51",
+            "orchestrator site add p ftp://u@h/ --tls none --password-env PW",
+            "orchestrator site list",
+            "orchestrator site show p",
+            "orchestrator site test p",
+            "orchestrator site ls p:/in -o json",
+            "orchestrator site get p:in/file local",
+            "orchestrator site put local p:in/file",
+            "orchestrator site put --direct local p:in/file",
+            "orchestrator site remove p",
+            "orchestrator inspect w.wasm",
+            "orchestrator ftpd --root d",
+            "orchestrator ftpd --root d --tls",
+            "orchestrator demo --workflow mirror.wasm -o json",
+            "orchestrator doctor",
+            "orchestrator completions bash",
+            "orchestrator config check",
+            "orchestrator state check",
+            "orchestrator explain ftp.login",
+            "orchestrator -vv -q run w.wasm",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_is_half_said_is_refused() {
+        for line in [
+            "orchestrator",
+            "orchestrator run",
+            "orchestrator run w.wasm -i novalue",
+            "orchestrator run w.wasm --dir nopath",
+            "orchestrator resume",
+            "orchestrator resume 01JD51 --last",
+            "orchestrator site ls p",
+            "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
+            "orchestrator site add p ftp://u@h/ --password hunter2",
+            "orchestrator ftpd --root d --certificate c.pem",
+            "orchestrator frobnicate",
+        ] {
+            assert!(parse(line).is_err(), "{line} was taken");
+        }
     }
 }

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use orchestrator_host::config::{Config, Environment, Flags, LogFormat, environment};
+use orchestrator_host::node::{self, Access, Hold, Node};
 use orchestrator_host::telemetry;
 
 use crate::args::{Format, Global};
@@ -54,6 +56,15 @@ impl Context {
             json: config.is_some_and(|config| config.log_format == LogFormat::Json),
             color: self.environment.text(environment::NO_COLOR).is_none() && std::io::stderr().is_terminal(),
         }
+    }
+
+    /// A way to the state: to the process that holds it, or by holding it.
+    pub(crate) async fn access(&self, config: Config) -> Result<Access, Failure> {
+        let named = self.flags.config.is_some() || self.environment.path(environment::CONFIG).is_some();
+        let state = config.state.0.clone();
+        let options = node::Options { config, named, environment: self.environment.clone() };
+        let open = async || Ok(Arc::new(Node::open(options.clone()).await?) as Arc<dyn Hold>);
+        Ok(Access::open(&state, open).await?)
     }
 
     /// An absolute path for what was typed.

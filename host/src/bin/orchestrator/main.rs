@@ -12,7 +12,9 @@
 mod args;
 mod context;
 mod exit;
+mod inputs;
 mod output;
+mod progress;
 mod report;
 mod signals;
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
+    std::panic::set_hook(Box::new(report::panicked));
     let environment = config::Environment::new(std::env::vars_os());
     crash::arm(crash::Plan {
         kill_at: environment.text(config::environment::CRASH_AT).and_then(|n| n.parse().ok()),

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use orchestrator_host::config::{self, Environment, environment};
 use orchestrator_host::model::Fault;
+use orchestrator_host::node;
 use serde_json::{Value, json};
 
 use crate::args::{Color, Global};
@@ -81,6 +82,40 @@ impl From<config::Error> for Failure {
             exit: Exit::Usage,
         }
     }
+}
+
+impl From<node::Error> for Failure {
+    fn from(error: node::Error) -> Self {
+        let (message, hint) = (error.to_string(), error.hint());
+        let (exit, code) = match error {
+            node::Error::Fault { fault } => return fault.into(),
+            node::Error::NoSuchRun { .. } | node::Error::Ambiguous { .. } => {
+                (Exit::NotFound, "run.not-found")
+            }
+            node::Error::NothingToResume => (Exit::NotFound, "run.nothing-to-resume"),
+            node::Error::Closed { .. } => (Exit::NotFound, "run.closed"),
+            node::Error::Refused { .. } => (Exit::Workflow, "workflow.refused"),
+            node::Error::InUse { .. } | node::Error::OtherVersion { .. } => {
+                (Exit::StateDamaged, "state.in-use")
+            }
+            node::Error::Lost { .. } => (Exit::Temporary, "node.lost"),
+        };
+        Self { message, hint, code: code.to_owned(), exit }
+    }
+}
+
+/// What a panic says: a fault of this program, and where. The store's own panics over damaged files
+/// are caught and reported as what they are, so nothing is said of those.
+pub(crate) fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    if place.contains("/sled-") {
+        return;
+    }
+    let what = panic.payload_as_str().unwrap_or("it gave no reason");
+    let _ = writeln!(
+        std::io::stderr().lock(),
+        "error: a fault of this program at {place}: {what}\ncode: host.bug (please report it)"
+    );
 }
 
 /// How failures are written.

@@ -1,12 +1,20 @@
 //! One file for each group of commands: its arguments, and what it does.
 
+pub(crate) mod cancel;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod doctor;
+mod drive;
 pub(crate) mod explain;
 pub(crate) mod ftpd;
 pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod site;
+pub(crate) mod state;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -16,12 +24,21 @@ use crate::report::Failure;
 /// Does what the command line says.
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Run(args) => run::run(context, args),
+        Command::Resume(args) => resume::run(context, args),
+        Command::List(args) => runs::list(context, &args),
+        Command::Show(args) => runs::show(context, args),
+        Command::History(args) => runs::history(context, args),
+        Command::Cancel(args) => cancel::run(context, args),
         Command::Site(args) => site::run(context, args),
+        Command::State(args) => state::run(context, args),
         Command::Config(args) => config::run(context, args),
         Command::Inspect(args) => inspect::run(context, &args),
         Command::Ftpd(args) => ftpd::run(context, args),
+        Command::Demo(args) => demo::run(context, &args),
         Command::Doctor(args) => doctor::run(context, args),
         Command::Explain(args) => explain::run(context, args),
+        Command::Man(args) => man::run(context, args),
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -61,7 +61,7 @@ pub(crate) const OWN: &[Page] = &[
     },
     Page {
         code: "run.closed",
-        exit: Exit::Failed,
+        exit: Exit::NotFound,
         class: ASKED,
         means: "the run has ended, so it can't go on and can't be cancelled",
         action: "`orchestrator show RUN` prints its result; `orchestrator run` begins a new one.",
@@ -79,17 +79,47 @@ pub(crate) const OWN: &[Page] = &[
         code: "workflow.trapped",
         exit: Exit::Workflow,
         class: PAUSED,
-        means: "the workflow panicked, ran out of fuel or memory, or went over another limit",
-        action: "`orchestrator history RUN` shows how far it came. Mend the workflow, then \
-                 `orchestrator resume RUN --workflow FIXED.wasm`: it is tried against the journal first.",
+        means: "the workflow panicked, or ended itself",
+        action: "The message shows where, and `orchestrator history RUN` how far it came. Mend the workflow and \
+                 begin a new run.",
     },
     Page {
-        code: "workflow.diverged",
+        code: "run.diverged",
         exit: Exit::Workflow,
         class: PAUSED,
         means: "replayed over its journal, the workflow asked for something else than the first time",
         action: "The message shows both calls. Workflows must take time, chance and all input from the host. \
                  Resume with the workflow that began the run, or begin a new one.",
+    },
+    Page {
+        code: "workflow.stack",
+        exit: Exit::Workflow,
+        class: PAUSED,
+        means: "the workflow used up its stack: most often a recursion without end",
+        action: "The message shows where. Mend the workflow and begin a new run.",
+    },
+    Page {
+        code: "workflow.limit",
+        exit: Exit::Workflow,
+        class: PAUSED,
+        means: "the workflow went over a limit: memory, fuel, calls or handles",
+        action: "The message names the limit. Where the workflow really needs more, raise it in [limits] of the \
+                 configuration and `orchestrator resume RUN`; else mend the workflow and begin a new run.",
+    },
+    Page {
+        code: "workflow.output",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "what the workflow returned is no JSON, or is too long",
+        action: "Results are for people and scripts, at most 1 MiB; write files for anything larger.",
+    },
+    Page {
+        code: "run.suspected",
+        exit: Exit::Workflow,
+        class: PAUSED,
+        means: "the run was live at several unclean ends of the process and may be their cause",
+        action: "Look at `orchestrator history RUN` and at what ended the process (memory? the system's log?), \
+                 then `orchestrator resume RUN`.",
     },
     Page {
         code: "state.in-use",

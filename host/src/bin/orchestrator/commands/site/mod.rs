@@ -1,8 +1,17 @@
 //! `site …`: named remotes, and their files without a workflow.
 
 mod edit;
+mod look;
+mod moves;
 mod show;
 mod target;
+
+use std::sync::Arc;
+
+use orchestrator_host::clock::SystemClock;
+use orchestrator_host::config::Config;
+use orchestrator_host::transfer::Transfers;
+use orchestrator_host::transfer::ftp::FtpConnector;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -24,6 +33,14 @@ enum Command {
     List,
     /// Print a site with every default written out
     Show(show::Show),
+    /// Log in, and say what the server can do
+    Test(look::Test),
+    /// List a folder
+    Ls(look::Ls),
+    /// Fetch a file; goes on where it was, also after a kill
+    Get(moves::Get),
+    /// Send a file; goes on where it was, also after a kill
+    Put(moves::Put),
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -32,5 +49,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         Command::Remove(args) => edit::remove(context, &args),
         Command::List => show::list(context),
         Command::Show(args) => show::show(context, &args),
+        Command::Test(args) => look::test(context, &args),
+        Command::Ls(args) => look::ls(context, &args),
+        Command::Get(args) => moves::get(context, &args),
+        Command::Put(args) => moves::put(context, &args),
     }
+}
+
+/// What moves files and looks at sites.
+fn transfers(config: &Config) -> Transfers {
+    let clock = Arc::new(SystemClock::new());
+    let connector = Arc::new(FtpConnector::new(clock.clone()));
+    Transfers::new(connector, clock, config.transfer.options())
 }

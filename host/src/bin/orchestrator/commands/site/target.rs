@@ -9,6 +9,8 @@ use orchestrator_host::model::RemotePath;
 pub(crate) struct Target {
     pub(crate) site: String,
     pub(crate) path: RemotePath,
+    /// Whether it was written as a folder: empty, or with a slash at its end.
+    pub(crate) is_folder: bool,
 }
 
 impl FromStr for Target {
@@ -26,7 +28,12 @@ impl FromStr for Target {
                 "a URL isn't taken here: add it as a site (`orchestrator site add NAME URL`)".to_owned()
             );
         }
-        Ok(Self { site: site.to_owned(), path: RemotePath::parse(path).map_err(|fault| fault.message)? })
+        let is_folder = path.is_empty() || path.ends_with('/');
+        Ok(Self {
+            site: site.to_owned(),
+            path: RemotePath::parse(path).map_err(|fault| fault.message)?,
+            is_folder,
+        })
     }
 }
 
@@ -38,6 +45,7 @@ mod tests {
     fn a_target_is_a_name_and_a_path() {
         let target: Target = "partner:/in/a b:c".parse().unwrap();
         assert_eq!((target.site.as_str(), target.path.as_str()), ("partner", "in/a b:c"));
+        assert!(!target.is_folder && "partner:in/".parse::<Target>().unwrap().is_folder);
         assert!("partner:".parse::<Target>().unwrap().path.is_root());
         for wrong in ["partner", ":x", "a:../b", "ftp://host/x", "a:b\nc"] {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");

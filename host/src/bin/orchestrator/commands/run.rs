@@ -1,0 +1,111 @@
+//! `run W.wasm`: begins a run and sees it to its end.
+
+use std::path::{Path, PathBuf};
+
+use orchestrator_host::config::Config;
+use orchestrator_host::model::{FolderGrant, Grants};
+use orchestrator_host::node::Request;
+
+use super::drive;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::inputs::{self, Pair};
+use crate::report::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The workflow: a WebAssembly component
+    #[arg(value_name = "W.wasm")]
+    workflow: PathBuf,
+    /// A field of the input. Numbers, true, false, null, objects and lists are taken as JSON,
+    /// anything else as text; KEY:=JSON takes any JSON, also text in quotes
+    #[arg(short, long = "field", value_name = "KEY=VALUE")]
+    input: Vec<Pair>,
+    /// The input as a JSON file, `-` for standard input; fields given by -i come on top
+    #[arg(long = "input", value_name = "FILE|-")]
+    file: Option<PathBuf>,
+    /// A site that the workflow may use
+    #[arg(long = "site", value_name = "NAME")]
+    sites: Vec<String>,
+    /// A folder that the workflow may use, as NAME/…
+    #[arg(long = "dir", value_name = "NAME=PATH", value_parser = folder)]
+    folders: Vec<(String, PathBuf)>,
+}
+
+/// `NAME=PATH`
+fn folder(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("write NAME=PATH, as `out=/srv/out`")?;
+    if name.is_empty()
+        || name == "."
+        || name == ".."
+        || name.contains('/')
+        || name.chars().any(char::is_control)
+    {
+        return Err(format!("`{}` can't be the first part of a path", name.escape_debug()));
+    }
+    if path.is_empty() {
+        return Err("the path is missing after the `=`".to_owned());
+    }
+    Ok((name.to_owned(), PathBuf::from(path)))
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let request = drive::or_refused(context, || {
+        let config = context.config()?;
+        let input = inputs::read(context, args.file.as_deref(), args.input)?;
+        let grants = grants(context, &config, args.sites, args.folders)?;
+        let workflow = context.absolute(&args.workflow);
+        // Looked at here, where the path was typed: whoever holds the state may stand elsewhere.
+        std::fs::File::open(&workflow).map_err(|error| {
+            Failure::local(format_args!("read the workflow {}", workflow.display()), &error)
+        })?;
+        Ok((config, Request::Run { workflow, input, grants }))
+    });
+    let (config, request) = request?;
+    context.block_on(drive::run(context, config, request))
+}
+
+/// What the run may reach, checked while somebody is there to be told.
+fn grants(
+    context: &Context,
+    config: &Config,
+    sites: Vec<String>,
+    folders: Vec<(String, PathBuf)>,
+) -> Result<Grants, Failure> {
+    for name in &sites {
+        config.site(name)?;
+    }
+    let mut granted: Vec<FolderGrant> = Vec::new();
+    for (name, path) in folders {
+        if granted.iter().any(|grant| grant.name == name) {
+            return Err(Failure::usage(format!("--dir {name}=… is given twice")));
+        }
+        granted.push(FolderGrant { path: existing_folder(&context.absolute(&path))?, name });
+    }
+    Ok(Grants { sites, folders: granted, config: config.file.clone() })
+}
+
+/// A folder without links in its path, so that a resumed run finds the same one.
+fn existing_folder(path: &Path) -> Result<PathBuf, Failure> {
+    let doing = || format!("grant the folder {}", path.display());
+    let real = std::fs::canonicalize(path).map_err(|error| {
+        Failure::local(doing(), &error).with_hint(format!("make it first: mkdir -p {}", path.display()))
+    })?;
+    if !real.is_dir() {
+        return Err(Failure::local(doing(), &std::io::ErrorKind::NotADirectory.into()));
+    }
+    Ok(real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_a_plain_name_and_a_path() {
+        assert_eq!(folder("out=/srv/a=b"), Ok(("out".to_owned(), PathBuf::from("/srv/a=b"))));
+        for wrong in ["out", "=x", "a/b=x", "..=x", "out="] {
+            assert!(folder(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `site test` and `site ls`: looking, without a run.
+
+use orchestrator_host::model::{ByteCount, FileInfo, FileKind};
+use orchestrator_host::transfer::{Features, ListItem};
+use serde_json::{Value, json};
+
+use super::show::address;
+use super::target::Target;
+use crate::args::Format;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output;
+use crate::report::Failure;
+
+/// Arguments of `site test`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Test {
+    /// Its name
+    name: String,
+}
+
+/// Arguments of `site ls`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Ls {
+    /// NAME:PATH; PATH starts at the site's root
+    #[arg(value_name = "NAME:PATH")]
+    target: Target,
+    /// Only names that match, as `*.csv`
+    #[arg(long)]
+    glob: Option<String>,
+    /// All folders below it too
+    #[arg(short, long)]
+    recursive: bool,
+}
+
+pub(super) fn test(context: &Context, args: &Test) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let site = config.site(&args.name)?.clone();
+    context.block_on(async {
+        let transfers = super::transfers(&config);
+        let start = std::time::Instant::now();
+        let features = transfers.features(&site).await?;
+        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut count = 0_u64;
+        let root = orchestrator_host::model::RemotePath::default();
+        transfers.list(&site, &root, None, false, &mut |_| count += 1).await?;
+        transfers.close().await;
+        let names = feature_names(&features);
+        match context.format {
+            Format::Text => output::print(&format!(
+                "{} answers at {} after {millis} ms; logged in as {}, {}\nit knows   {}\nits root   {count} entries\n",
+                site.name,
+                address(&site),
+                site.user,
+                if features.tls { "under TLS" } else { "in clear" },
+                names.join(", "),
+            ))?,
+            Format::Json | Format::Jsonl => output::json(&json!({
+                "$type": "orchestrator.site-test/1",
+                "site": site.name,
+                "address": address(&site),
+                "login_ms": millis,
+                "tls": features.tls,
+                "features": names,
+                "entries": count,
+            }))?,
+        }
+        Ok(Exit::Ok)
+    })
+}
+
+/// What a server can do, as the words of RFC 2389 and its friends.
+fn feature_names(features: &Features) -> Vec<String> {
+    let flags = [
+        ("REST STREAM", features.rest),
+        ("SIZE", features.size),
+        ("MDTM", features.mdtm),
+        ("MLST", features.mlst),
+        ("UTF8", features.utf8),
+        ("set time", features.set_mtime),
+    ];
+    let hashes = features.hashes.iter().map(|hash| format!("hash {}", hash.as_str()));
+    flags.into_iter().filter(|(_, has)| *has).map(|(name, _)| name.to_owned()).chain(hashes).collect()
+}
+
+pub(super) fn ls(context: &Context, args: &Ls) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let site = config.site(&args.target.site)?.clone();
+    context.block_on(async {
+        let transfers = super::transfers(&config);
+        let (mut entries, mut unparsed) = (Vec::new(), Vec::new());
+        let glob = args.glob.as_deref();
+        transfers
+            .list(&site, &args.target.path, glob, args.recursive, &mut |item| match item {
+                ListItem::Entry(entry) => entries.push(entry),
+                ListItem::Unparsed(line) => unparsed.push(line),
+            })
+            .await?;
+        transfers.close().await;
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let name = |entry: &FileInfo| name_below(&entry.path, args.target.path.as_str()).to_owned();
+        match context.format {
+            Format::Json => {
+                let entries: Vec<Value> = entries.iter().map(|entry| document(entry, &name(entry))).collect();
+                output::json(&json!({ "entries": entries, "unparsed": unparsed }))?;
+            }
+            Format::Jsonl => {
+                entries.iter().try_for_each(|entry| output::json(&document(entry, &name(entry))))?;
+            }
+            Format::Text => {
+                let rows = entries.iter().map(|entry| {
+                    [
+                        kind(entry.kind).to_owned(),
+                        entry.size.map_or_else(|| "-".to_owned(), |size: ByteCount| size.0.to_string()),
+                        entry.modified.map_or_else(|| "-".to_owned(), output::local_time),
+                        name(entry).escape_debug().to_string(),
+                    ]
+                });
+                output::print(&output::table(["KIND", "SIZE", "MODIFIED", "NAME"], rows))?;
+                for line in &unparsed {
+                    output::say(format_args!("not understood: {line}"));
+                }
+            }
+        }
+        Ok(Exit::Ok)
+    })
+}
+
+/// The path of an entry below the folder that was listed.
+fn name_below<'a>(path: &'a str, folder: &str) -> &'a str {
+    match path.strip_prefix(folder) {
+        Some(inside) if !folder.is_empty() && inside.starts_with('/') => &inside[1..],
+        _ => path,
+    }
+}
+
+fn document(entry: &FileInfo, name: &str) -> Value {
+    json!({
+        "name": name,
+        "kind": kind(entry.kind),
+        "size": entry.size,
+        "modified": entry.modified.map(output::rfc3339),
+    })
+}
+
+fn kind(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "file",
+        FileKind::Dir => "dir",
+        FileKind::Link => "link",
+        FileKind::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_host::model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_document_has_the_fixed_keys() {
+        let mut entry = FileInfo {
+            path: "in/a b".to_owned(),
+            kind: FileKind::File,
+            size: Some(ByteCount(3)),
+            modified: Some(Timestamp(1_000)),
+            unique: Some("u".to_owned()),
+        };
+        assert_eq!(
+            document(&entry, name_below(&entry.path, "in")).to_string(),
+            r#"{"kind":"file","modified":"1970-01-01T00:00:01Z","name":"a b","size":3}"#
+        );
+        entry.modified = None;
+        assert_eq!(document(&entry, "x")["modified"], Value::Null);
+        assert_eq!(name_below("in/a b", ""), "in/a b");
+        assert_eq!(name_below("inner", "in"), "inner");
+    }
+}
