@@ -89,12 +89,8 @@ impl Reach {
         if let Some(root) = folders().get(&grant.name) {
             return Ok(root.clone());
         }
-        let name = grant.name.clone();
-        let opened = tokio::task::spawn_blocking(move || LocalRoot::open(&grant.name, &grant.path)).await;
-        let root = opened.map_err(|error| {
-            Fault::new(FaultCode::HostBug, format!("opening the folder {name} failed: {error}"))
-        })??;
-        folders().insert(name, root.clone());
+        let root = LocalRoot::open_aside(grant.name, grant.path).await?;
+        folders().insert(path.folder.clone(), root.clone());
         Ok(root)
     }
 

@@ -6,8 +6,7 @@ use wasmtime::component::Resource;
 use super::bindings::types::{FileInfo as WitFileInfo, Host, HostListing};
 use super::convert::{cut, file_to_wit};
 use super::ctx::{Ctx, Outcome};
-use crate::model::{ByteCount, FileKind};
-use crate::model::{FileInfo, Timestamp};
+use crate::model::{ByteCount, FileInfo, FileKind, RunId, Timestamp};
 
 /// The most entries of a page.
 const PAGE_MAX: u32 = 10_000;
@@ -35,8 +34,10 @@ struct Row<'a> {
 }
 
 impl Spool {
-    /// Takes a listing in. Sorted by path, byte by byte, a folder comes before what it holds.
+    /// Takes a listing in. Sorted by path, byte by byte, a folder comes before what it holds. Parts of
+    /// unfinished transfers are left out, whichever run they belong to: they aren't anybody's files.
     pub(super) fn new(mut entries: Vec<FileInfo>, unparsed: Vec<String>) -> Self {
+        entries.retain(|entry| !is_part(&entry.path));
         entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
         let mut spool = Self::default();
         for entry in &entries {
@@ -65,6 +66,18 @@ impl Spool {
             self.entries = bytes;
         }
     }
+}
+
+/// Whether a path ends in a name as transfers give to their parts:
+/// `.<name>.<run>.<step>.<item>.<generation>.part`.
+fn is_part(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let Some(inner) = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part")) else {
+        return false;
+    };
+    let mut parts = inner.rsplitn(5, '.');
+    let numbers = parts.by_ref().take(3).filter(|number| number.parse::<u64>().is_ok()).count();
+    numbers == 3 && parts.next().is_some_and(|run| run.parse::<RunId>().is_ok())
 }
 
 /// A listing in the hands of a guest.
@@ -135,6 +148,18 @@ mod tests {
             size: Some(ByteCount(7)),
             modified: Some(Timestamp(1_000)),
             unique: Some("8:15".to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_names_of_parts_are_left_out() {
+        use crate::model::{ItemId, StepSeq};
+        let run = RunId::new(Timestamp(0), [7; 10]);
+        let part = crate::transfer::PartName { run, step: StepSeq(12), item: ItemId(3) };
+        assert!(is_part(&format!("in/{}", part.of("a b.csv", 2))));
+        assert!(is_part(&part.of(&"x".repeat(255), 1)));
+        for name in ["a.part", ".a.part", ".a.1.2.3.part", ".profile", "in/.x.NOTARUN.1.2.3.part"] {
+            assert!(!is_part(name), "{name}");
         }
     }
 

@@ -1,6 +1,7 @@
-//! The engine as a whole, in one process: real guests on the store of the model, over servers that
-//! are made of memory.
+//! The engine as a whole, in one process: real guests on the store of the model, and the embedded
+//! server.
 
+mod journey;
 mod misbehaving;
 mod small;
 mod world;

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::model::{Fault, FaultCode};
+use crate::model::Fault;
 use crate::transfer::hash::{HashState, Hasher, hash_chunks};
-use crate::transfer::local::PartFile;
+use crate::transfer::local::{PartFile, ended_early};
 
 /// How many buffers may wait for the thread: 4 MiB when they are full.
 const QUEUE_BUFFERS: usize = 16;
@@ -88,7 +88,7 @@ impl Sink {
         drop(self.orders);
         match self.thread.await {
             Ok(result) => result,
-            Err(error) => Err(Fault::new(FaultCode::HostBug, format!("the writer ended oddly: {error}"))),
+            Err(error) => Err(ended_early("the writer", &error)),
         }
     }
 }

@@ -14,5 +14,5 @@ mod root;
 pub(crate) use atomic::{Renamed, replace_mode};
 pub(crate) use part::{Identity, PartFile, Source};
 pub(crate) use read::{BUFFER_BYTES, count_records};
-pub(crate) use root::blocking;
 pub use root::{LocalFile, LocalRoot};
+pub(crate) use root::{blocking, ended_early};

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use crate::crash;
 use crate::model::{ByteCount, Fault, FaultCode, FileInfo, FileKind, LocalPath, Timestamp};
+use crate::transfer::StopKind;
 
 /// An open folder that was granted under a name. Cheap to clone.
 #[derive(Clone)]
@@ -51,6 +52,14 @@ impl LocalRoot {
         let dir = Dir::open_ambient_dir(path, ambient_authority())
             .map_err(|e| Fault::local(format_args!("cannot open the folder {}", path.display()), &e))?;
         Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), path: path.to_owned(), dir }) })
+    }
+
+    /// The same, on the threads for what blocks.
+    ///
+    /// # Errors
+    /// As [`LocalRoot::open`].
+    pub async fn open_aside(name: String, path: PathBuf) -> Result<Self, Fault> {
+        blocking(move || Self::open(&name, &path)).await
     }
 
     /// The name under which it was granted.
@@ -247,6 +256,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Fault::new(FaultCode::HostBug, format!("a file operation ended oddly: {error}"))),
+        Err(error) => Err(ended_early("a file operation", &error)),
+    }
+}
+
+/// The fault of work whose thread didn't come to its end: a panic, or the process is ending and the
+/// work never began. The latter is no outcome, and mustn't be recorded as one.
+pub(crate) fn ended_early(what: &str, error: &tokio::task::JoinError) -> Fault {
+    if error.is_cancelled() {
+        StopKind::Interrupt.fault()
+    } else {
+        Fault::new(FaultCode::HostBug, format!("{what} ended oddly: {error}"))
     }
 }

@@ -6,9 +6,9 @@ use std::sync::mpsc::{self as spare, Sender as SpareSender};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::model::{Fault, FaultCode, HashAlgorithm};
+use crate::model::{Fault, HashAlgorithm};
 use crate::transfer::hash::{HashState, Hasher, hash_chunks};
-use crate::transfer::local::{BUFFER_BYTES, Identity, Source};
+use crate::transfer::local::{BUFFER_BYTES, Identity, Source, ended_early};
 use crate::transfer::record::CHUNK_BYTES;
 
 /// How many buffers may be read ahead: 4 MiB.
@@ -61,7 +61,7 @@ impl Feed {
         drop(self.items);
         match self.thread.await {
             Ok(result) => result,
-            Err(error) => Err(Fault::new(FaultCode::HostBug, format!("the reader ended oddly: {error}"))),
+            Err(error) => Err(ended_early("the reader", &error)),
         }
     }
 }
