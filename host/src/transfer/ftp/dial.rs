@@ -25,16 +25,22 @@ const DATA_PORT_MIN: u16 = 1024;
 #[derive(Debug)]
 pub(super) struct Dial {
     /// TLS from the first byte of each stream.
-    pub(super) tls: Option<Arc<TlsContext>>,
+    tls: Option<Arc<TlsContext>>,
     /// Shared with the session that owns the control connection.
-    pub(super) signals: Arc<Signals>,
-    /// Set once TCP stands; the first stream was the control connection.
-    pub(super) connected: Arc<AtomicBool>,
+    signals: Arc<Signals>,
+    control_made: AtomicBool,
+    /// Set once the control connection's TCP stands.
+    connected: Arc<AtomicBool>,
 }
 
 impl Dial {
-    pub(super) fn new(tls: Option<Arc<TlsContext>>, signals: Arc<Signals>) -> Self {
-        Self { tls, signals, connected: Arc::new(AtomicBool::new(false)) }
+    /// A hook whose first stream becomes the control connection; `connected` is false until then.
+    pub(super) fn new(
+        tls: Option<Arc<TlsContext>>,
+        signals: Arc<Signals>,
+        connected: Arc<AtomicBool>,
+    ) -> Self {
+        Self { tls, signals, control_made: AtomicBool::new(false), connected }
     }
 }
 
@@ -43,8 +49,9 @@ impl AsyncTlsConnector for Dial {
     type Stream = Wire;
 
     async fn connect(&self, _domain: &str, tcp: TcpStream) -> FtpResult<Wire> {
-        let is_control = !self.connected.swap(true, Ordering::Relaxed);
+        let is_control = !self.control_made.swap(true, Ordering::Relaxed);
         if is_control {
+            self.connected.store(true, Ordering::Relaxed);
             prepare_control(&tcp);
         }
         let io = match &self.tls {

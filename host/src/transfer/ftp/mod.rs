@@ -2,8 +2,8 @@
 //! [`Connect`](super::Connect). Nothing outside this folder names suppaftp.
 //!
 //! suppaftp sends commands, reads replies and opens data connections; it knows no deadlines, takes
-//! whatever stands next on the control connection for an answer, and reads listings without bound
-//! (docs: design of the FTP part). So it runs on streams of ours and never sees a password:
+//! whatever stands next on the control connection for an answer, and reads listings without bound. So
+//! it runs on streams of ours and never sees a password:
 //!
 //! ```text
 //!  FtpConnector ── makes ──▶ Session ── commands ──▶ suppaftp ── bytes ──▶ Wire ──▶ TCP or TLS
@@ -12,7 +12,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | connector | resolving, connecting, TLS, login: a site becomes a session |
+//! | connector, reach, login | a site becomes a session: addresses, greeting, TLS, login, root |
 //! | session | the state of one control connection; sending one command |
 //! | remote | the session as the algorithms see it |
 //! | commands, listing, open, transfer | what a session can do |
@@ -23,6 +23,8 @@
 //! | secret, place, learned | passwords, names for messages, what stays known of a server |
 
 mod connector;
+mod login;
+mod reach;
 mod remote;
 mod session;
 

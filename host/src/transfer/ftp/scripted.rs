@@ -35,6 +35,12 @@ pub(super) enum Answer {
     Take(&'static str, usize, &'static str),
     /// Sends one byte after another for ever.
     Flood(&'static str, u8),
+    /// Listens for a data connection, and says where (RFC 2428).
+    Epsv,
+    /// The same, with an address that isn't the server's (F23).
+    Pasv,
+    /// Will connect to the port that the command names.
+    Port,
 }
 
 type Script = dyn Fn(&str) -> Option<Answer> + Send + Sync;
@@ -93,9 +99,17 @@ impl Scripted {
         self.seen().iter().filter(|line| line.starts_with(verb)).count()
     }
 
-    /// A plain site at this server, with short deadlines.
+    /// A plain site at this server, with deadlines that a busy machine can keep.
     pub(super) fn site(&self) -> Site {
-        let short = Duration::from_millis(300);
+        self.site_within(Duration::from_secs(20))
+    }
+
+    /// The same with deadlines that a test can wait for.
+    pub(super) fn hasty_site(&self) -> Site {
+        self.site_within(Duration::from_millis(500))
+    }
+
+    fn site_within(&self, wait: Duration) -> Site {
         Site {
             name: "acme".to_owned(),
             host: "127.0.0.1".to_owned(),
@@ -112,10 +126,10 @@ impl Scripted {
             },
             mode: DataMode::Passive,
             limits: SiteLimits {
-                reply: short,
-                connect: short,
-                idle: short,
-                final_reply: short,
+                reply: wait,
+                connect: wait,
+                idle: wait,
+                final_reply: wait,
                 ..SiteLimits::default()
             },
             retry: RetryPolicy::default(),
@@ -201,17 +215,17 @@ impl Served {
                         None => control.get_mut().write_all(b"522 session reuse required\r\n").await?,
                     }
                 }
-                Answer::Text("EPSV") => {
+                Answer::Epsv => {
                     let listener = TcpListener::bind("127.0.0.1:0").await?;
                     let reply = format!("229 ok (|||{}|)\r\n", listener.local_addr()?.port());
                     passive = Some(Offered::Ours(listener));
                     control.get_mut().write_all(reply.as_bytes()).await?;
                 }
-                Answer::Text("PORT") => {
+                Answer::Port => {
                     passive = Some(Offered::Theirs(port_of(&line)));
                     control.get_mut().write_all(b"200 ok\r\n").await?;
                 }
-                Answer::Text("PASV") => {
+                Answer::Pasv => {
                     // Another address, as servers behind NAT name their own.
                     let listener = TcpListener::bind("127.0.0.1:0").await?;
                     let port = listener.local_addr()?.port();
@@ -283,7 +297,8 @@ async fn say(control: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Re
             }
         }
         Answer::Silence => {}
-        Answer::Close | Answer::Send(..) | Answer::Cut(..) | Answer::Take(..) => return Ok(false),
+        Answer::Close | Answer::Epsv | Answer::Pasv | Answer::Port => return Ok(false),
+        Answer::Send(..) | Answer::Cut(..) | Answer::Take(..) => return Ok(false),
     }
     Ok(true)
 }
@@ -297,9 +312,9 @@ fn by_default(line: &str) -> Answer {
         "CWD" => Answer::Text("250 there\r\n"),
         "TYPE" | "NOOP" | "PBSZ" | "PROT" => Answer::Text("200 ok\r\n"),
         "REST" | "RNFR" => Answer::Text("350 go on\r\n"),
-        "EPSV" => Answer::Text("EPSV"),
-        "PASV" => Answer::Text("PASV"),
-        "PORT" => Answer::Text("PORT"),
+        "EPSV" => Answer::Epsv,
+        "PASV" => Answer::Pasv,
+        "PORT" => Answer::Port,
         "RETR" => Answer::Send("150 here\r\n", b"hello".to_vec(), "226 done\r\n"),
         "STOR" | "APPE" => Answer::Take("150 send\r\n", usize::MAX >> 1, "226 done\r\n"),
         "QUIT" => Answer::Text("221 bye\r\n"),
