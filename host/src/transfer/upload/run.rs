@@ -1,5 +1,6 @@
 //! An upload from its first attempt to its end.
 
+use super::attempt::make_dirs;
 use super::finish::Verified;
 use crate::crash;
 use crate::model::{Direction, Fault, FaultCode, FileInfo, Receipt, RemotePath};
@@ -27,6 +28,8 @@ pub(super) struct Upload<'j> {
     pub(super) settled: bool,
     /// The server was seen to refuse REST before STOR.
     pub(super) append_only: bool,
+    /// Whether the target's folder was looked for after a refusal: once is enough.
+    pub(super) folder_sought: bool,
     /// States at the ends of chunks that aren't in the log yet.
     pub(super) chunks: Vec<HashState>,
     /// The part is complete and verified; all that is left is its name.
@@ -56,6 +59,7 @@ impl Transfers {
             header: saved.header,
             settled: false,
             append_only: false,
+            folder_sought: false,
             chunks: Vec::new(),
             in_doubt: saved.verified.is_some(),
             verified: saved.verified,
@@ -82,6 +86,7 @@ impl Upload<'_> {
             };
             let trouble = match trouble {
                 Ok(receipt) => return Ok(receipt),
+                Err(Trouble::Fault(fault)) if self.made_missing_folder(&fault).await => Trouble::GoOn,
                 Err(trouble) => trouble,
             };
             match trouble {
@@ -106,6 +111,29 @@ impl Upload<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the target's folder was missing and has been made. Some servers, libunftp among them,
+    /// take STOR and say only afterwards that there is no such folder.
+    async fn made_missing_folder(&mut self, fault: &Fault) -> bool {
+        use FaultCode::{FtpBadName, FtpBusy, FtpDenied, FtpNotFound};
+        let refused = matches!(fault.code, FtpNotFound | FtpBadName | FtpDenied | FtpBusy);
+        let parent = self.job.remote.parent();
+        if self.folder_sought || fault.reply.is_none() || !refused || parent.is_root() {
+            return false;
+        }
+        self.folder_sought = true;
+        let made = async {
+            let mut lease = self.transfers.lease(&self.job.site).await?;
+            let missing = lease.stat(&parent).await?.is_none();
+            if missing {
+                make_dirs(&mut *lease, &parent).await?;
+            }
+            lease.give_back();
+            Ok::<_, Fault>(missing)
+        };
+        // What goes wrong here goes wrong in the next attempt, too, and is told there.
+        self.job.stop.unless(made).await.unwrap_or(false)
     }
 
     /// The first generation, of the source that `info` and `identity` describe.
