@@ -1,7 +1,10 @@
 //! The engine as a whole, in one process: real guests on the store of the model, and the embedded
 //! server.
 
+mod stage;
+mod world;
+
 mod journey;
 mod misbehaving;
 mod small;
-mod world;
+mod workflows;
