@@ -16,7 +16,6 @@
 
 mod access;
 mod address;
-mod check;
 mod client;
 mod error;
 mod frame;
@@ -32,7 +31,7 @@ mod wire;
 pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
 pub use kept::KeptLog;
-pub use node::{Node, Options};
+pub use node::{Node, Options, restore};
 pub use server::Serve;
 pub use sites::SiteBook;
-pub use wire::{Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, StateReport};
+pub use wire::{Counts, Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, StateReport};

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::access::Hold;
 use super::server::Serve;
-use super::{Error, Reply, Request, RunRef, SiteBook, check, view};
+use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{self, Cancelled, Engine, EngineOptions, ListFilter, ResumeOptions, RunHandle, RunSpec};
@@ -97,8 +97,13 @@ impl Node {
                 }
             }
             Request::Check => {
-                let report = check::check(&self.store).await.map_err(of_journal)?;
-                Ok(Reply::Checked { report })
+                let found = journal::check(&self.store).await.map_err(of_journal)?;
+                let holds = Counts { runs: found.runs, entries: found.entries, blobs: found.blobs };
+                Ok(Reply::Checked { report: StateReport { holds, problems: found.problems } })
+            }
+            Request::Backup { to } => {
+                let written = journal::backup(&self.store, &to).await.map_err(of_journal)?;
+                Ok(Reply::BackedUp { holds: counts(written) })
             }
             Request::List { statuses, max } => {
                 let filter = ListFilter { statuses, before: None, max };
@@ -183,6 +188,19 @@ impl Hold for Node {
     async fn stop(&self) {
         self.engine.stop().await;
     }
+}
+
+/// Makes a state from a backup, where there is none yet; runs that hadn't ended are paused.
+///
+/// # Errors
+/// There is a state already, or a process holds it; the backup is damaged or another version's.
+pub async fn restore(state: &Path, backup: &Path) -> Result<Counts, Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    journal::restore(state, backup, &clock).await.map(counts).map_err(of_journal)
+}
+
+fn counts(report: journal::BackupReport) -> Counts {
+    Counts { runs: report.runs, entries: report.entries, blobs: report.blobs }
 }
 
 /// Tells of a run until it ends. `interrupted` ends it early.

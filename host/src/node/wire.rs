@@ -93,6 +93,11 @@ pub enum Request {
     },
     /// Read all of the state.
     Check,
+    /// Write a backup of the state, while runs go on.
+    Backup {
+        /// The file.
+        to: PathBuf,
+    },
     /// Have a run cancelled, and see it to its end.
     Cancel {
         /// Which.
@@ -144,6 +149,11 @@ pub enum Reply {
     Checked {
         /// It.
         report: StateReport,
+    },
+    /// The backup is written.
+    BackedUp {
+        /// What it holds.
+        holds: Counts,
     },
     /// It wasn't done.
     Error {
@@ -210,21 +220,24 @@ pub struct RunDetails {
     pub unclean_ends: u32,
 }
 
-/// What reading all of a state found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateReport {
-    /// Runs that there are.
+/// How much a state or a backup holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Runs.
     pub runs: u64,
     /// Entries of their journals.
     pub entries: u64,
     /// Blobs that they refer to.
     pub blobs: u64,
-    /// Their length, in bytes.
-    pub blob_bytes: u64,
-    /// How much was found wrong.
-    pub wrong: u64,
-    /// What was: the first hundred.
-    pub findings: Vec<String>,
+}
+
+/// What reading all of a state found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateReport {
+    /// What it holds.
+    pub holds: Counts,
+    /// What is wrong, a line each.
+    pub problems: Vec<String>,
 }
 
 /// One entry of a journal, for people.

@@ -159,6 +159,9 @@ mod tests {
             "orchestrator completions bash",
             "orchestrator config check",
             "orchestrator state check",
+            "orchestrator state backup b",
+            "orchestrator state restore b",
+            "orchestrator man",
             "orchestrator explain ftp.login",
             "orchestrator -vv -q run w.wasm",
         ] {

@@ -106,7 +106,14 @@ async fn watch(
                 Some(Reply::Event { event }) => progress.event(&event),
                 Some(Reply::Outcome { run, outcome }) => return Ok(Watched::Ended(run, outcome, signal)),
                 Some(Reply::Error { error }) => return Err(error),
-                Some(Reply::Runs { .. } | Reply::Run { .. } | Reply::Entries { .. } | Reply::Checked { .. }) | None => {
+                Some(
+                    Reply::Runs { .. }
+                    | Reply::Run { .. }
+                    | Reply::Entries { .. }
+                    | Reply::Checked { .. }
+                    | Reply::BackedUp { .. },
+                )
+                | None => {
                     return Err(Error::unanswered());
                 }
             },

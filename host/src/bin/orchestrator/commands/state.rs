@@ -1,7 +1,9 @@
-//! `state check`: is the state whole?
+//! `state check|backup|restore`
 
-use orchestrator_host::model::ByteCount;
-use orchestrator_host::node::{Error, Reply, Request, StateReport};
+use std::path::{Path, PathBuf};
+
+use orchestrator_host::config::Config;
+use orchestrator_host::node::{self, Counts, Error, Reply, Request};
 use serde_json::json;
 
 use crate::args::Format;
@@ -18,55 +20,107 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Read all of it: every entry, every blob
+    /// Read all of it and compare it with itself
     Check,
+    /// Write all of it to one file, while runs go on
+    Backup {
+        /// The file; one that is there is replaced once the new one is whole
+        file: PathBuf,
+    },
+    /// Make a state from a backup, where there is none; runs that hadn't ended are paused
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let config = context.config()?;
     match args.command {
-        Command::Check => check(context),
+        Command::Check => check(context, config),
+        Command::Backup { file } => backup(context, config, &file),
+        Command::Restore { file } => restore(context, &config, &file),
     }
 }
 
-fn check(context: &Context) -> Result<Exit, Failure> {
-    let config = context.config()?;
-    let state = config.state.0.clone();
-    if !state.exists() {
-        return Err(Failure::new(
-            Exit::NotFound,
-            "file.not-found",
-            format!("there is no state in {}", state.display()),
-        )
-        .with_hint("name its folder with --state DIR"));
+/// Fails where there is no state: looking for one shouldn't make it.
+fn must_be_there(config: &Config) -> Result<(), Failure> {
+    let state = &config.state.0;
+    if state.exists() {
+        return Ok(());
     }
+    Err(Failure::new(Exit::NotFound, "file.not-found", format!("there is no state in {}", state.display()))
+        .with_hint("name its folder with --state DIR"))
+}
+
+fn check(context: &Context, config: Config) -> Result<Exit, Failure> {
+    must_be_there(&config)?;
+    let state = config.state.0.clone();
     context.block_on(async {
         let mut access = context.access(config).await?;
         let Reply::Checked { report } = access.ask(Request::Check).await?.last().await? else {
             return Err(Error::unanswered().into());
         };
         access.finish().await;
-        tell(context, &state, &report)
+        match context.format {
+            Format::Text => output::line(format_args!(
+                "{}: {}, {} wrong",
+                state.display(),
+                words(report.holds),
+                report.problems.len()
+            ))?,
+            Format::Json | Format::Jsonl => output::json(&json!({
+                "$type": "orchestrator.state-check/1",
+                "state": state,
+                "holds": report.holds,
+                "problems": report.problems,
+            }))?,
+        }
+        if report.problems.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        let message = format!("the state in {} is damaged: {}", state.display(), report.problems.join("; "));
+        Err(Failure::new(Exit::StateDamaged, "state.damaged", message).with_hint(
+            "move the folder aside and keep it; `orchestrator state restore FILE` brings back a backup",
+        ))
     })
 }
 
-fn tell(context: &Context, state: &std::path::Path, report: &StateReport) -> Result<Exit, Failure> {
-    let StateReport { runs, entries, blobs, blob_bytes, wrong, findings } = report;
+fn backup(context: &Context, config: Config, file: &Path) -> Result<Exit, Failure> {
+    must_be_there(&config)?;
+    let to = context.absolute(file);
+    context.block_on(async {
+        let mut access = context.access(config).await?;
+        let asked = Request::Backup { to: to.clone() };
+        let Reply::BackedUp { holds } = access.ask(asked).await?.last().await? else {
+            return Err(Error::unanswered().into());
+        };
+        access.finish().await;
+        told(context, "backup", &to, holds)
+    })
+}
+
+fn restore(context: &Context, config: &Config, file: &Path) -> Result<Exit, Failure> {
+    let from = context.absolute(file);
+    // Looked at first, so that a slip in the name isn't reported as damage.
+    std::fs::File::open(&from)
+        .map_err(|error| Failure::local(format_args!("read the backup {}", from.display()), &error))?;
+    context.block_on(async {
+        let holds = node::restore(&config.state.0, &from).await?;
+        told(context, "restore", &config.state.0, holds)
+    })
+}
+
+fn told(context: &Context, done: &str, path: &Path, holds: Counts) -> Result<Exit, Failure> {
     match context.format {
+        Format::Text => output::line(format_args!("{}: {}", path.display(), words(holds)))?,
         Format::Json | Format::Jsonl => output::json(&json!({
-            "$type": "orchestrator.state-check/1",
-            "state": state, "runs": runs, "entries": entries, "blobs": blobs, "blob_bytes": blob_bytes,
-            "wrong": wrong, "findings": findings,
+            "$type": format!("orchestrator.state-{done}/1"), "path": path, "holds": holds,
         }))?,
-        Format::Text => output::line(format_args!(
-            "{}: {runs} runs, {entries} entries, {blobs} blobs ({}), {wrong} wrong",
-            state.display(),
-            ByteCount(*blob_bytes)
-        ))?,
     }
-    if *wrong == 0 {
-        return Ok(Exit::Ok);
-    }
-    let message = format!("the state in {} is damaged: {}", state.display(), findings.join("; "));
-    Err(Failure::new(Exit::StateDamaged, "state.damaged", message)
-        .with_hint("`orchestrator state restore` brings back a backup; keep the damaged folder until then"))
+    Ok(Exit::Ok)
+}
+
+fn words(holds: Counts) -> String {
+    format!("{} runs, {} entries, {} blobs", holds.runs, holds.entries, holds.blobs)
 }
