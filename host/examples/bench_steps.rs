@@ -60,9 +60,10 @@ fn measure(root: &Path, time: Duration) -> Result<(), Failure> {
     let fdatasync = fdatasync_loop(&root.join("raw"), record, time / 3)?;
     println!("raw write + fdatasync {fdatasync:9.0}/s");
     let (memory, stored) = runtime.block_on(replay(&root.join("replay")))?;
-    println!("replay: {memory:9.0} entries/s from memory, {stored:9.0} from the store");
+    let scan = bare_scan(&root.join("scan"), record)?;
+    println!("replay: {memory:9.0} entries/s from memory, {stored:9.0} from the store; bare scan {scan:9.0}");
     println!(
-        "{{\"steps_1\":{:.0},\"bare_1\":{:.0},\"steps_64\":{:.0},\"bare_64\":{:.0},\"fdatasync\":{fdatasync:.0},\"replay_memory\":{memory:.0},\"replay_store\":{stored:.0}}}",
+        "{{\"steps_1\":{:.0},\"bare_1\":{:.0},\"steps_64\":{:.0},\"bare_64\":{:.0},\"fdatasync\":{fdatasync:.0},\"replay_memory\":{memory:.0},\"replay_store\":{stored:.0},\"bare_scan\":{scan:.0}}}",
         rows[0].0, rows[0].1, rows[1].0, rows[1].1,
     );
     Ok(())
@@ -143,6 +144,25 @@ async fn steps_per_second(folder: &Path, runs: u8, time: Duration) -> Result<f64
         total += task.await??;
     }
     Ok(total as f64 / begin.elapsed().as_secs_f64())
+}
+
+/// Records per second of a bare scan of as many records of the same sizes.
+fn bare_scan(folder: &Path, record: usize) -> Result<f64, Failure> {
+    const RECORDS: u64 = 50_000;
+    let db = sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(64 << 20).open()?;
+    for n in 0..RECORDS {
+        let mut key = b"j01HF7YAT0009ZZ4XK5E8XC3MVQ".to_vec();
+        key.extend_from_slice(&n.to_be_bytes());
+        db.insert(key, vec![1; record])?;
+    }
+    let begin = Instant::now();
+    let mut bytes = 0;
+    for row in db.range::<&[u8], _>(..) {
+        bytes += row?.1.len();
+    }
+    let rate = RECORDS as f64 / begin.elapsed().as_secs_f64();
+    assert_eq!(bytes as u64, RECORDS * record as u64);
+    Ok(rate)
 }
 
 /// What the store costs at the least: one record for each run in a batch, flush, fsync.

@@ -133,7 +133,8 @@ async fn write_resting(
 ) -> Result<(), Error> {
     let (claim, head) = store.claim(run).await?;
     let written = async {
-        let mut writer = Writer::open(Arc::clone(store), Arc::clone(clock), claim.clone(), &head).await?;
+        let opened = Writer::open(Arc::clone(store), Arc::clone(clock), claim.clone(), &head).await?;
+        let mut writer = opened.0;
         if writer.state().status.is_closed() {
             return Err(Error::Closed { run: run.clone() });
         }

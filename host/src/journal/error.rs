@@ -214,7 +214,13 @@ impl Error {
     pub(crate) fn unwritable(doing: impl Into<String>, error: &std::io::Error) -> Self {
         let no_space =
             matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-        Self::Unwritable { doing: doing.into(), reason: error.to_string(), no_space }
+        // sled hands errors on as new ones, with the old one's inside for a text.
+        let reason = if error.raw_os_error().is_none() && error.kind() != std::io::ErrorKind::Other {
+            error.kind().to_string()
+        } else {
+            error.to_string()
+        };
+        Self::Unwritable { doing: doing.into(), reason, no_space }
     }
 
     /// A failed read of a file; `doing` says what and to which path.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Kept};
 use super::disk;
 use super::entry::{Entry, Fact, Stored};
 use super::error::Error;
@@ -67,15 +67,16 @@ impl Writer {
         Ok(Self::new(store, clock, claim, state, 1, bytes))
     }
 
-    /// Folds the journal of a run that was just claimed.
+    /// Folds the journal of a run that was just claimed. Gives what it read, where that isn't much.
     pub(super) async fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         claim: Claim,
         head: &RunHead,
-    ) -> Result<Self, Error> {
-        let state = fold(&store, head).await?;
-        Ok(Self::new(store, clock, claim, state, head.first_seq, head.bytes))
+    ) -> Result<(Self, Option<Kept>), Error> {
+        let mut cursor = cursor(&store, head).keeping();
+        let state = fold_from(&mut cursor, head).await?;
+        Ok((Self::new(store, clock, claim, state, head.first_seq, head.bytes), cursor.into_kept()))
     }
 
     fn new(
@@ -289,7 +290,14 @@ pub(super) fn blob_of(stored: &Stored) -> Option<BlobId> {
 /// # Errors
 /// [`Error::Damaged`] at the first entry that can't be read or can't follow.
 pub async fn fold(store: &Arc<dyn Store>, head: &RunHead) -> Result<RunState, Error> {
-    let mut cursor = Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq);
+    fold_from(&mut cursor(store, head), head).await
+}
+
+fn cursor(store: &Arc<dyn Store>, head: &RunHead) -> Cursor {
+    Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq)
+}
+
+async fn fold_from(cursor: &mut Cursor, head: &RunHead) -> Result<RunState, Error> {
     let seq = cursor.seq();
     let first = cursor
         .next()
