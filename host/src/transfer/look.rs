@@ -267,3 +267,6 @@ pub(super) async fn read_all(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,8 @@ mod upload;
 mod watch;
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod real;

@@ -30,6 +30,18 @@ impl Options {
     pub(super) fn window(&self) -> u64 {
         self.commit_bytes.0.max(Self::COMMIT_BYTES_MIN)
     }
+
+    /// How many bytes a download may have received and not committed. The rest of the window is for
+    /// what the server has sent already and the kernel still holds: some MiB with its largest buffers.
+    pub(super) fn uncommitted_max(&self) -> u64 {
+        self.window() / 8 * 5
+    }
+
+    /// After how many bytes a download begins a commit: early enough that a disk that keeps up with
+    /// the network never has it wait for [`Options::uncommitted_max`].
+    pub(super) fn commit_after(&self) -> u64 {
+        self.window() / 4
+    }
 }
 
 impl Default for Options {

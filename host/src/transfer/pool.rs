@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::options::Options;
 use super::remote::{Connect, Remote};
 use crate::clock::Clock;
-use crate::model::{DataMode, Fault, FaultCode, SecretRef, Site, SiteLimits, TlsPolicy};
+use crate::model::{DataMode, Fault, FaultCode, SecretRef, Site, TlsPolicy};
 
 /// How long a cap that the server taught us holds before one more session is tried.
 const CAP_RECOVERY: Duration = Duration::from_secs(60);
@@ -42,6 +42,8 @@ pub(super) struct Pool {
 }
 
 struct Shelf {
+    /// How long a session may lie unused.
+    keep: Duration,
     state: Mutex<ShelfState>,
     /// Rung for every session that comes back or ends.
     freed: Notify,
@@ -97,8 +99,8 @@ impl Pool {
             let mut freed = pin!(shelf.freed.notified());
             freed.as_mut().enable();
             let now = self.clock.monotonic();
-            let (found, expired) = shelf.find(now, &site.limits);
-            close_all(expired).await;
+            self.close_expired(now).await;
+            let found = shelf.find(now, site.limits.sessions_max);
             let clock = self.clock.clone();
             match found {
                 Found::Idle(place, idle) => {
@@ -119,6 +121,16 @@ impl Pool {
                 },
                 Found::Full => freed.await,
             }
+        }
+    }
+
+    /// Closes what lay unused for too long, on every shelf.
+    async fn close_expired(&self, now: Duration) {
+        let shelves: Vec<_> =
+            self.shelves.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for shelf in shelves {
+            let expired = shelf.state().expire(now, shelf.keep);
+            close_all(expired).await;
         }
     }
 
@@ -143,7 +155,9 @@ impl Pool {
             mode: site.mode,
         };
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Shelf { state: Mutex::default(), freed: Notify::new() });
+        let new = || {
+            Arc::new(Shelf { keep: site.limits.session_idle, state: Mutex::default(), freed: Notify::new() })
+        };
         shelves.entry(key).or_insert_with(new).clone()
     }
 }
@@ -153,12 +167,10 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the session that was used last, or a place for a new one, and counts it as out. Also
-    /// gives those that lay unused for too long.
-    fn find(self: &Arc<Self>, now: Duration, limits: &SiteLimits) -> (Found, Vec<Idle>) {
+    /// Takes the session that was used last, or a place for a new one, and counts it as out.
+    fn find(self: &Arc<Self>, now: Duration, sessions_max: u16) -> Found {
         let mut state = self.state();
-        let expired = state.expire(now, limits.session_idle);
-        let mut cap = limits.sessions_max.max(1);
+        let mut cap = sessions_max.max(1);
         if let Some((learned, at)) = state.cap {
             if now.saturating_sub(at) >= CAP_RECOVERY {
                 state.cap = (learned + 1 < cap).then_some((learned + 1, now));
@@ -166,15 +178,14 @@ impl Shelf {
             cap = cap.min(state.cap.map_or(cap, |(learned, _)| learned));
         }
         if state.out >= cap {
-            return (Found::Full, expired);
+            return Found::Full;
         }
         state.out += 1;
         let place = Place { shelf: self.clone() };
-        let found = match state.idle.pop() {
+        match state.idle.pop() {
             Some(idle) => Found::Idle(place, idle),
             None => Found::Free(place),
-        };
-        (found, expired)
+        }
     }
 
     /// The server takes no more sessions than we have now. False when we have none at all, so that
@@ -237,3 +248,6 @@ impl DerefMut for Lease {
         &mut *self.session
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,16 +19,16 @@ use crate::model::{
 };
 
 /// A server, a folder on this side, and the site between them.
-struct Ground {
-    server: Server,
-    folder: tempfile::TempDir,
+pub(super) struct Ground {
+    pub(super) server: Server,
+    pub(super) folder: tempfile::TempDir,
     root: LocalRoot,
     site: Arc<Site>,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl Ground {
-    fn new(kind: Kind, tls: Tls, bytes_per_second: Option<u64>) -> Self {
+    pub(super) fn new(kind: Kind, tls: Tls, bytes_per_second: Option<u64>) -> Self {
         let options = ServerOptions { tls, bytes_per_second, ..ServerOptions::default() };
         let server = Server::start(kind, &options).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -62,12 +62,12 @@ impl Ground {
     }
 
     /// A process that has just started.
-    fn transfers(&self) -> Transfers {
+    pub(super) fn transfers(&self) -> Transfers {
         let clock = Arc::new(SystemClock::new());
         Transfers::new(Arc::new(FtpConnector::new(clock.clone())), clock, self.options.clone())
     }
 
-    fn job(&self, remote: &str, local: &str, step: u64, log: &Arc<MemoryLog>) -> Job<'static> {
+    pub(super) fn job(&self, remote: &str, local: &str, step: u64, log: &Arc<MemoryLog>) -> Job<'static> {
         Job {
             site: self.site.clone(),
             remote: RemotePath::parse(remote).unwrap(),

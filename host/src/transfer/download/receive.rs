@@ -1,10 +1,10 @@
 //! The copy loop of a download.
 //!
 //! One task does it all, so that nothing goes on when it is dropped: it reads from the session, hands
-//! over to the [`Sink`], and has at most one commit under way meanwhile. A commit begins when half of
-//! [`Options::commit_bytes`](crate::transfer::Options) has come since the last, and reading pauses
-//! when all of it has: what has come and isn't committed never exceeds it, although a slow disk holds
-//! the network up only when it is slower over a whole half.
+//! over to the [`Sink`], and has at most one commit under way meanwhile. A commit begins when a quarter
+//! of [`Options::commit_bytes`](crate::transfer::Options) has come since the last, and reading pauses
+//! when five eighths have: so what has come and isn't committed stays within bounds, and a disk that is
+//! slow for a moment doesn't hold the network up.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Receive<'_> {
     /// Receives until the end, whatever that is. When it returns no commit is under way, and all
     /// bytes that count have been handed to the sink.
     pub(super) async fn run(mut self, session: &mut dyn Remote, sink: &Sink, course: &mut Course<'_>) -> End {
-        let window = self.options.window();
+        let most = self.options.uncommitted_max();
         let (begun, idle) = (self.clock.monotonic(), self.options.commit_interval / 2);
         let mut received = self.committed;
         let mut slot: Option<Bytes> = None;
@@ -84,8 +84,7 @@ impl Receive<'_> {
 
         let end = loop {
             let uncommitted = received - self.committed;
-            let may_read =
-                slot.is_none() && blocked_until.is_none() && uncommitted + READ_BYTES_MAX <= window;
+            let may_read = slot.is_none() && blocked_until.is_none() && uncommitted + READ_BYTES_MAX <= most;
             tokio::select! {
                 biased;
                 kind = &mut stopped => break End::Stopped(kind),
@@ -145,7 +144,7 @@ impl Receive<'_> {
                     if blocked_until.is_some() => blocked_until = None,
             }
             let uncommitted = received - self.committed;
-            let due = uncommitted >= window / 2
+            let due = uncommitted >= self.options.commit_after()
                 || (uncommitted > 0 && self.clock.monotonic().saturating_sub(oldest) >= idle);
             if due && commit.is_none() && slot.is_none() {
                 oldest = self.clock.monotonic();

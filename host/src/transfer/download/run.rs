@@ -72,7 +72,7 @@ impl Download<'_> {
                 Ok(receipt) => return Ok(receipt),
                 Err(trouble) => trouble,
             };
-            let further = || self.reached().saturating_sub(before) >= self.transfers.options().window() / 2;
+            let further = || self.reached().saturating_sub(before) >= self.transfers.options().commit_after();
             match trouble {
                 Trouble::Fault(fault) => {
                     let further = further();
@@ -105,14 +105,14 @@ impl Download<'_> {
         self.pending.as_ref().map_or(self.committed(), |(_, mark)| mark.state.length)
     }
 
-    /// An attempt that a crash ended may have received up to a whole window that no commit tells of.
+    /// An attempt that a crash ended may have received as much as it ever may without a commit.
     fn count_what_a_crash_left(&mut self) {
         if !std::mem::take(&mut self.course.attempts.open) {
             return;
         }
         let total = self.header.as_ref().and_then(|header| header.source.size);
         let left = total.map_or(u64::MAX, |total| total.0.saturating_sub(self.committed()));
-        self.course.moved(left.min(self.transfers.options().window()));
+        self.course.moved(left.min(self.transfers.options().uncommitted_max()));
     }
 
     /// The first generation, of `source`. It isn't in the log yet.

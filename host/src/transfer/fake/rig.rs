@@ -197,6 +197,11 @@ impl Rig {
         self.fuse.guard(transfers.upload(self.job(remote, local, options, &Unwatched))).await
     }
 
+    /// Lets time pass.
+    pub(in crate::transfer) async fn pass(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
     /// The content of a local file.
     pub(in crate::transfer) fn read(&self, path: &str) -> Option<Vec<u8>> {
         std::fs::read(self.folder.path().join(path)).ok()

@@ -48,6 +48,10 @@ pub(in crate::transfer) struct Faults {
     pub(in crate::transfer) sessions_max: Option<usize>,
     /// The next logins fail with this fault.
     pub(in crate::transfer) connect: Vec<Fault>,
+    /// The next probes get no answer.
+    pub(in crate::transfer) dead_probes: u32,
+    /// The next listings break off in the middle.
+    pub(in crate::transfer) broken_lists: u32,
     /// SIZE and MLST tell no length.
     pub(in crate::transfer) no_size: bool,
 }
@@ -108,6 +112,11 @@ impl Server {
     /// The content of a file.
     pub(in crate::transfer) fn get(&self, path: &str) -> Option<Vec<u8>> {
         self.state().files.get(path).map(|file| file.data.clone())
+    }
+
+    /// How many sessions are open.
+    pub(in crate::transfer) fn sessions(&self) -> usize {
+        self.state().sessions
     }
 
     /// All names.

@@ -122,6 +122,9 @@ impl Remote for Session {
     }
 
     async fn probe(&mut self) -> bool {
+        let mut state = self.server.state();
+        self.poisoned |= state.faults.dead_probes > 0;
+        state.faults.dead_probes = state.faults.dead_probes.saturating_sub(1);
         !self.poisoned
     }
 
@@ -149,7 +152,7 @@ impl Remote for Session {
         path: &RemotePath,
         sink: &mut (dyn FnMut(ListItem) + Send),
     ) -> Result<(), Fault> {
-        let entries = self
+        let (entries, broken) = self
             .command(|state| {
                 if !state.dir_exists(path.as_str()) {
                     return Err(State::missing(path.as_str()));
@@ -160,11 +163,14 @@ impl Remote for Session {
                 };
                 let names: Vec<_> =
                     state.files.keys().chain(&state.dirs).filter(|name| inside(name)).cloned().collect();
-                Ok(names.iter().filter_map(|name| state.info(name)).collect::<Vec<_>>())
+                let broken = state.faults.broken_lists > 0;
+                state.faults.broken_lists = state.faults.broken_lists.saturating_sub(1);
+                Ok((names.iter().filter_map(|name| state.info(name)).collect::<Vec<_>>(), broken))
             })
             .await?;
-        entries.into_iter().for_each(|entry| sink(ListItem::Entry(entry)));
-        Ok(())
+        let length = if broken { entries.len() / 2 } else { entries.len() };
+        entries.into_iter().take(length).for_each(|entry| sink(ListItem::Entry(entry)));
+        if broken { Err(self.lost()) } else { Ok(()) }
     }
 
     async fn begin_retrieve(&mut self, path: &RemotePath, from: Offset) -> Result<(), Fault> {

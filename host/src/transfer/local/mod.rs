@@ -11,6 +11,9 @@ mod part;
 mod read;
 mod root;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use atomic::{Renamed, replace_mode};
 pub(crate) use part::{Identity, PartFile, Source};
 pub(crate) use read::{BUFFER_BYTES, count_records};

@@ -92,7 +92,7 @@ impl Upload<'_> {
             match trouble {
                 Trouble::Fault(fault) => {
                     let reached = self.header.as_ref().map_or(0, |header| header.may_send);
-                    let further = reached.saturating_sub(before) >= self.transfers.options().window() / 2;
+                    let further = reached.saturating_sub(before) >= self.transfers.options().commit_after();
                     let writes = self.settled_writes()?;
                     self.course.failed(fault, further, writes).await?;
                 }
