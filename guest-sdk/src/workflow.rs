@@ -65,8 +65,22 @@ pub mod private {
         I: DeserializeOwned,
         O: Serialize,
     {
+        #[cfg(target_family = "wasm")]
+        std::panic::set_hook(Box::new(tell_panic));
         let output = run(input::parse(text)?)?;
         serde_json::to_string(&output)
             .map_err(|error| Error::new("workflow.output", format!("writing the result as JSON: {error}")))
+    }
+
+    /// One line, which the host makes part of its own message. There are no threads to name, and the
+    /// host shows the frames.
+    #[cfg(target_family = "wasm")]
+    #[allow(clippy::print_stderr)] // A panic has no other way out.
+    fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+        let message = panic.payload_as_str().unwrap_or("without a message");
+        match panic.location() {
+            Some(place) => eprintln!("panicked at {}:{}: {message}", place.file(), place.line()),
+            None => eprintln!("panicked: {message}"),
+        }
     }
 }

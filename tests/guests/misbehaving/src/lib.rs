@@ -9,12 +9,13 @@
 //! | `recurse` | recurses without end | the same: the stack is used up |
 //! | `spin` | loops without a call | the same: the fuel is used up |
 //! | `eat-memory` | allocates and touches memory without end | the same: the limit of memory |
-//! | `flood-logs` | writes `count` lines of 8 KiB to the log | done; lines are dropped, and how many is said |
+//! | `flood-logs` | writes `count` lines of 8 KiB to the log | done, or trapped when a million lines come without a step; lines are dropped, and how many is said |
 //! | `flood-stdout` | writes `count` lines of 8 KiB to standard output | done, likewise |
 //! | `flood-steps` | looks at `folder` without end | failed with `run.history-limit` |
-//! | `flood-handles` | opens `site` `count` times and keeps every handle | an error or a trap, never a crash |
-//! | `huge-argument` | passes texts of 32 MiB to several calls | done: each gives an error or is cut |
-//! | `huge-result` | returns 32 MiB | failed, or paused as trapped |
+//! | `flood-handles` | opens `site` `count` times and keeps every handle | the run is paused, trapped: the limit of handles |
+//! | `huge-argument` | passes texts of 3 MiB to several calls | done: each gives an error or is cut |
+//! | `huge-call` | passes a text of 8 MiB to one call | the run is paused, trapped: over what one call may pass |
+//! | `huge-result` | returns 8 MiB | the same |
 //! | `ambient` | puts clocks, random values, environment and addresses into steps, `count` times with 100 ms between | done, also after a kill at any time: none of these differ in a replay |
 //! | `sleep` | sleeps for `count` seconds | done when they are over; in between it can be interrupted and cancelled |
 
@@ -29,8 +30,11 @@ use orchestrator_sdk::prelude::*;
 
 workflow!(run);
 
-/// Over every limit that the host has for one argument.
-const HUGE: usize = 32 << 20;
+/// Over the bound of every argument, and within what one call may pass to the host.
+const HUGE: usize = 3 << 20;
+
+/// Over what one call may pass to the host, and within a guest's memory.
+const TOO_HUGE: usize = 8 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +68,7 @@ enum How {
     FloodSteps,
     FloodHandles,
     HugeArgument,
+    HugeCall,
     HugeResult,
     Ambient,
     Sleep,
@@ -95,7 +100,8 @@ fn run(input: Input) -> Result<String> {
             Ok(format!("{} handles", kept.len()))
         }
         How::HugeArgument => huge_argument(&input),
-        How::HugeResult => Ok("x".repeat(HUGE)),
+        How::HugeCall => Site::open("x".repeat(TOO_HUGE)).map(|site| site.name().to_owned()),
+        How::HugeResult => Ok("x".repeat(TOO_HUGE)),
         How::Ambient => ambient(input.count),
         How::Sleep => clock::sleep(Duration::from_secs(input.count)).map(|()| "awake".to_owned()),
     }
@@ -139,7 +145,7 @@ fn huge_argument(input: &Input) -> Result<String> {
     let code = |result: Result<()>| result.err().map_or_else(|| "accepted".to_owned(), |error| error.code);
     info!("{huge}");
     progress::status("huge", &huge);
-    progress::report(&huge, 1, 2, &huge);
+    progress::report(&huge, 1, 2, "units");
     let codes = [
         code(Site::open(&huge).map(drop)),
         code(files::stat(format!("{}/{huge}", input.folder)).map(drop)),
