@@ -22,6 +22,9 @@ const FOLDER: &str = "transfers";
 /// The format of the files. 1: the first.
 const FORMAT: u32 = 1;
 
+/// Under this key stands what the transfer was about; a transfer's own keys begin with a letter.
+const ABOUT: &str = "~about";
+
 /// One commit.
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -74,6 +77,20 @@ impl KeptLog {
         }
         let table = replay(&path, &file).map_err(unwritable)?;
         Ok((Self { path, inner: Arc::new(Mutex::new(Inner { file, table })) }, run))
+    }
+
+    /// Says what is moved this time: its size, its time. What an earlier command left counts only if
+    /// that moved the same; else the transfer begins anew.
+    ///
+    /// # Errors
+    /// `state.unwritable`.
+    pub async fn is_about(&self, source: &str) -> Result<(), Fault> {
+        if self.with(|table| table.get(ABOUT).is_some_and(|known| known == source.as_bytes())) {
+            return Ok(());
+        }
+        let forget = self.with(|table| table.keys().map(|key| (key.clone(), None)).collect::<Vec<_>>());
+        let about = (ABOUT.to_owned(), Some(source.as_bytes().to_vec()));
+        self.put(forget.into_iter().chain([about]).collect()).await
     }
 
     /// Takes the log away: its transfer has ended.
@@ -212,6 +229,23 @@ mod tests {
         assert_eq!(log.scan("").await.unwrap(), [("x2".to_owned(), b"two".to_vec())]);
         log.remove();
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_was_left_of_another_source_is_forgotten() {
+        let state = tempfile::tempdir().unwrap();
+        let (log, _) = KeptLog::open(state.path(), &["get", "a"]).unwrap();
+        log.is_about("10 bytes").await.unwrap();
+        log.put(put("x", b"1")).await.unwrap();
+        log.is_about("10 bytes").await.unwrap();
+        assert!(log.get("x").await.unwrap().is_some());
+        log.is_about("11 bytes").await.unwrap();
+        assert!(log.get("x").await.unwrap().is_none());
+        log.put(put("x", b"2")).await.unwrap();
+        drop(log);
+        let (log, _) = KeptLog::open(state.path(), &["get", "a"]).unwrap();
+        log.is_about("11 bytes").await.unwrap();
+        assert!(log.get("x").await.unwrap().is_some());
     }
 
     #[test]

@@ -132,24 +132,44 @@ async fn watch(
     }
 }
 
-/// Waits for other commands that have their runs in this process. A signal ends those too.
-async fn finish(access: &Access, signals: &mut Signals) {
+/// Waits for other commands that have their runs in this process, where it holds the state. A signal
+/// ends those runs too, so that they can be resumed.
+pub(super) async fn finish(access: &Access, signals: &mut Signals) {
     let finishing = access.finish();
     tokio::pin!(finishing);
+    let saying = async {
+        tokio::time::sleep(SAY_AFTER).await;
+        output::say("other commands still have runs in this process; it ends after them");
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = &mut finishing => return,
-        () = tokio::time::sleep(SAY_AFTER) => {}
+        () = saying => {}
         _ = signals.next() => {}
     }
-    output::say("other commands still have runs in this process; it ends after them");
+    let ending = async {
+        access.stop().await;
+        finishing.await;
+    };
     tokio::select! {
-        () = &mut finishing => {}
-        _ = signals.next() => tokio::select! {
-            () = access.stop() => {}
-            () = tokio::time::sleep(END_WITHIN) => {}
-            _ = signals.next() => {}
-        }
+        () = ending => {}
+        () = tokio::time::sleep(END_WITHIN) => {}
+        _ = signals.next() => {}
     }
+}
+
+/// Asks for something that is answered at once.
+pub(super) async fn ask(context: &Context, config: Config, request: Request) -> Result<Reply, Failure> {
+    let mut access = context.access(config).await?;
+    let reply = access.ask(request).await?.last().await?;
+    leave(&access).await?;
+    Ok(reply)
+}
+
+/// Lets the state go, once those who came meanwhile are done.
+pub(super) async fn leave(access: &Access) -> Result<(), Failure> {
+    finish(access, &mut Signals::listen()?).await;
+    Ok(())
 }
 
 fn hint_at_resume(run: Option<&RunId>) {

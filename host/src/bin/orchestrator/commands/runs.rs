@@ -5,7 +5,7 @@ use orchestrator_host::model::{RunId, RunStatus};
 use orchestrator_host::node::{Entry, Error, Reply, Request, RunDetails, RunRef, RunSummary};
 use serde_json::{Value, json};
 
-use super::drive::why_text;
+use super::drive::{ask, leave, why_text};
 use crate::args::Format;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -55,15 +55,6 @@ pub(crate) fn must_have_state(config: &Config, run: &RunRef) -> Result<(), Failu
         RunRef::Prefix(wanted) => Error::NoSuchRun { wanted: wanted.clone() },
     }
     .into())
-}
-
-/// Asks for something that is answered at once.
-async fn ask(context: &Context, config: Config, request: Request) -> Result<Reply, Failure> {
-    let mut access = context.access(config).await?;
-    let reply = access.ask(request).await?.last().await?;
-    // Others may have come to this process meanwhile.
-    access.finish().await;
-    Ok(reply)
 }
 
 pub(crate) fn list(context: &Context, args: &List) -> Result<Exit, Failure> {
@@ -260,7 +251,7 @@ pub(crate) fn history(context: &Context, args: History) -> Result<Exit, Failure>
         if context.format == Format::Json {
             output::json(&json!({ "$type": "orchestrator.history/1", "entries": all }))?;
         }
-        access.finish().await;
+        leave(&access).await?;
         Ok(Exit::Ok)
     })
 }

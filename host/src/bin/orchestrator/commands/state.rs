@@ -6,6 +6,7 @@ use orchestrator_host::config::Config;
 use orchestrator_host::node::{self, Counts, Error, Reply, Request};
 use serde_json::json;
 
+use super::drive::ask;
 use crate::args::Format;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -57,11 +58,9 @@ fn check(context: &Context, config: Config) -> Result<Exit, Failure> {
     must_be_there(&config)?;
     let state = config.state.0.clone();
     context.block_on(async {
-        let mut access = context.access(config).await?;
-        let Reply::Checked { report } = access.ask(Request::Check).await?.last().await? else {
+        let Reply::Checked { report } = ask(context, config, Request::Check).await? else {
             return Err(Error::unanswered().into());
         };
-        access.finish().await;
         match context.format {
             Format::Text => output::line(format_args!(
                 "{}: {}, {} wrong",
@@ -90,12 +89,10 @@ fn backup(context: &Context, config: Config, file: &Path) -> Result<Exit, Failur
     must_be_there(&config)?;
     let to = context.absolute(file);
     context.block_on(async {
-        let mut access = context.access(config).await?;
         let asked = Request::Backup { to: to.clone() };
-        let Reply::BackedUp { holds } = access.ask(asked).await?.last().await? else {
+        let Reply::BackedUp { holds } = ask(context, config, asked).await? else {
             return Err(Error::unanswered().into());
         };
-        access.finish().await;
         told(context, "backup", &to, holds)
     })
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use orchestrator_host::config::Config;
 use orchestrator_host::model::{
-    ByteCount, Direction, Fault, FaultCode, ItemId, Receipt, RemotePath, RunEvent, RunId, Site, StepSeq,
-    Timestamp, TransferId, TransferOptions,
+    ByteCount, Direction, Exhausted, Fault, FaultCode, ItemId, Receipt, RemotePath, RetryPolicy, RunEvent,
+    RunId, Site, StepSeq, Timestamp, TransferId, TransferOptions,
 };
 use orchestrator_host::node::KeptLog;
-use orchestrator_host::transfer::{Job, LocalFile, LocalRoot, MemoryLog, PartName, Stop, TransferLog, Watch};
+use orchestrator_host::transfer::{
+    Job, LocalFile, LocalRoot, MemoryLog, PartName, Stop, TransferLog, Transfers, Watch,
+};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -124,8 +126,12 @@ fn name_of(path: &Path) -> Result<&str, Failure> {
 
 fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failure> {
     context.block_on(async {
-        let log = log(&config.state.0, &what)?;
         let transfers = super::transfers(config);
+        let source = source(&transfers, &what).await?;
+        let log = log(&config.state.0, &what)?;
+        if let Some(kept) = &log.kept {
+            kept.is_about(&source).await?;
+        }
         let (events, mut incoming) = mpsc::unbounded_channel();
         let watch = Teller { events, direction: what.direction, name: what.remote.to_string() };
         let stop = Stop::new();
@@ -133,12 +139,13 @@ fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failu
             site: what.site.clone(),
             remote: what.remote.clone(),
             local: what.local.clone(),
-            options: what.options.clone(),
+            options: options(&what, log.kept.is_some()),
             part: PartName { run: log.run, step: TRANSFER.step, item: TRANSFER.item },
             log: log.handle,
             watch: &watch,
             stop: stop.clone(),
         };
+        let lasting = log.kept.is_some();
         let mut progress = Progress::new(context);
         let mut signals = Signals::listen()?;
         let moving = async {
@@ -171,14 +178,10 @@ fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failu
         }
         progress.end();
         transfers.close().await;
-        // What may be tried again keeps its log; anything else has nothing to go on from.
-        let again = outcome
-            .as_ref()
-            .is_err_and(|fault| fault.is_transient() || fault.code == FaultCode::RunInterrupted);
-        if let Some(kept) = log.kept.filter(|_| !again) {
+        if let Some(kept) = log.kept.filter(|_| !outcome.as_ref().is_err_and(goes_on)) {
             kept.remove();
         }
-        finish(context, &what, outcome, ended_by)
+        finish(context, &what, outcome, lasting, ended_by)
     })
 }
 
@@ -215,10 +218,37 @@ fn log(state: &Path, what: &Move) -> Result<Log, Failure> {
     }
 }
 
+/// The options of the transfer. With a log that lasts, it is left to be gone on with when attempts are
+/// used up, not cleared away.
+fn options(what: &Move, lasting: bool) -> TransferOptions {
+    let on_exhausted = if lasting { Exhausted::Pause } else { what.site.retry.on_exhausted };
+    let retry = RetryPolicy { on_exhausted, ..what.site.retry.clone() };
+    TransferOptions { retry: Some(retry), ..what.options.clone() }
+}
+
+/// Whether the same command can go on where this one ended; then the part and its log stay.
+fn goes_on(fault: &Fault) -> bool {
+    use FaultCode as C;
+    let stays = [C::RunInterrupted, C::RunIndeterminate, C::StateUnwritable, C::FtpNoSpace, C::FileNoSpace];
+    fault.is_transient() || stays.contains(&fault.code)
+}
+
+/// What is moved, as far as it can be told without reading it: a log that an earlier command left
+/// counts only for the same source.
+async fn source(transfers: &Transfers, what: &Move) -> Result<String, Failure> {
+    let found = match what.direction {
+        Direction::Download => transfers.stat(&what.site, &what.remote).await?,
+        Direction::Upload => what.local.root.stat(&what.local.inside).await?,
+    };
+    Ok(found
+        .map_or_else(String::new, |file| format!("{:?} {:?} {:?}", file.size, file.modified, file.unique)))
+}
+
 fn finish(
     context: &Context,
     what: &Move,
     outcome: Result<Receipt, Fault>,
+    lasting: bool,
     ended_by: Option<Exit>,
 ) -> Result<Exit, Failure> {
     match outcome {
@@ -233,6 +263,11 @@ fn finish(
         Err(fault) if fault.code == FaultCode::RunInterrupted => {
             output::say("interrupted; the same command goes on at the last safe byte");
             Ok(ended_by.unwrap_or(Exit::Interrupted))
+        }
+        Err(fault) if lasting && goes_on(&fault) => {
+            let again = "the same command goes on at the last safe byte";
+            let hint = fault.hint.as_ref().map_or(again.to_owned(), |hint| format!("{hint}; {again}"));
+            Err(fault.with_hint(hint).into())
         }
         Err(fault) => Err(fault.into()),
     }
