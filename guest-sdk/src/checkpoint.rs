@@ -1,5 +1,5 @@
-//! State that a run saves under names of its own: durable when [`save`] returns, and shown by
-//! `orchestrator show`.
+//! State that a run saves under names of its own: durable when [`save`] returns.
+//! `orchestrator show` lists the keys.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
