@@ -161,7 +161,8 @@ mod tests {
     }
 
     #[expect(dead_code, reason = "compiling it is the test")]
-    async fn futures_of_transfers_are_send(transfers: &Transfers, job: Job<'_>) {
-        let _ = send(transfers.upload(job)).await;
+    async fn futures_of_transfers_are_send(transfers: &Transfers, down: Job<'_>, up: Job<'_>) {
+        let _ = send(transfers.download(down)).await;
+        let _ = send(transfers.upload(up)).await;
     }
 }

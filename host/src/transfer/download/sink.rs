@@ -17,8 +17,9 @@ use crate::model::Fault;
 use crate::transfer::hash::{HashState, Hasher, hash_chunks};
 use crate::transfer::local::{PartFile, ended_early};
 
-/// How many buffers may wait for the thread: 4 MiB when they are full.
-const QUEUE_BUFFERS: usize = 16;
+/// How many buffers may wait for the thread: 1 MiB when they are full. More would only help a disk that
+/// stops for long, and thirty transfers at once must not fill the memory.
+const QUEUE_BUFFERS: usize = 4;
 
 /// Hash states at an offset up to which everything was handed to the operating system.
 #[derive(Clone, Debug)]

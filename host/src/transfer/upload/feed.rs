@@ -11,8 +11,8 @@ use crate::transfer::hash::{HashState, Hasher, hash_chunks};
 use crate::transfer::local::{BUFFER_BYTES, Identity, Source, ended_early};
 use crate::transfer::record::CHUNK_BYTES;
 
-/// How many buffers may be read ahead: 4 MiB.
-const QUEUE_BUFFERS: usize = 16;
+/// How many buffers may be read ahead: 1 MiB. Thirty transfers at once must not fill the memory.
+const QUEUE_BUFFERS: usize = 4;
 
 /// The next bytes of the source.
 pub(super) struct Item {
