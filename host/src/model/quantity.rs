@@ -52,7 +52,7 @@ impl fmt::Display for ByteCount {
             return write!(f, "{} B", self.0);
         }
         let unit = usize::try_from(self.0.ilog2() / 10).unwrap_or(1).min(UNITS.len());
-        let tenths = u128::from(self.0) * 10 >> (10 * unit);
+        let tenths = (u128::from(self.0) * 10) >> (10 * unit);
         write!(f, "{}.{} {}", tenths / 10, tenths % 10, UNITS[unit - 1])
     }
 }
