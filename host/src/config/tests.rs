@@ -13,7 +13,7 @@ fn environment(pairs: &[(&str, &str)]) -> Environment {
 
 fn read(text: &str) -> Result<Config, Error> {
     let file = Path::new("/etc/o/orchestrator.toml");
-    Config::from_text(text, Some(file), &Flags::default(), &environment(&[]), Path::new("/work"))
+    Config::from_text(text, Some(file), &Flags::default(), &environment(&[]), Path::new("/here"))
 }
 
 /// The message of a file that isn't taken, with its place and its hint.
@@ -162,17 +162,17 @@ fn flags_come_before_the_environment_before_the_file_before_defaults() {
     let text = "[state]\npath = 's'\n[transfer]\ncommit_bytes = '1MiB'";
     let file = Path::new("/etc/o/orchestrator.toml");
     let load = |flags: &Flags, pairs: &[(&str, &str)]| {
-        Config::from_text(text, Some(file), flags, &environment(pairs), Path::new("/work")).unwrap()
+        Config::from_text(text, Some(file), flags, &environment(pairs), Path::new("/here")).unwrap()
     };
     let of_file = load(&Flags::default(), &[]);
     assert_eq!(of_file.state, ("/etc/o/s".into(), Origin::File));
     assert_eq!(of_file.transfer.commit_bytes, 1 << 20);
     let variables = [("ORCHESTRATOR_STATE", "e"), ("ORCHESTRATOR_COMMIT_BYTES", "2MiB")];
     let of_environment = load(&Flags::default(), &variables);
-    assert_eq!(of_environment.state, ("/work/e".into(), Origin::Environment));
+    assert_eq!(of_environment.state, ("/here/e".into(), Origin::Environment));
     assert_eq!(of_environment.transfer.commit_bytes, 2 << 20);
     let flags = Flags { state: Some("f".into()), ..Flags::default() };
-    assert_eq!(load(&flags, &variables).state, ("/work/f".into(), Origin::Flag));
+    assert_eq!(load(&flags, &variables).state, ("/here/f".into(), Origin::Flag));
 }
 
 #[test]
