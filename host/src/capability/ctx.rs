@@ -158,6 +158,12 @@ impl Ctx {
         &mut self.meter
     }
 
+    /// Whether the process is ending.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.signals.is_interrupted()
+    }
+
     /// Whether the guest has passed the end of what was recorded.
     #[must_use]
     pub fn is_live(&self) -> bool {

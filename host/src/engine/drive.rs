@@ -7,9 +7,9 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use super::handle::{Patience, RunHandle};
 use super::outcome::End;
-use crate::capability::{Ctx, Guest, Parts, Reach, RunFacts};
+use crate::capability::{Ctx, Guest, Halted, Parts, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::StepLog;
+use crate::journal::{Halt, StepLog};
 use crate::model::{RunEvent, RunOutcome};
 use crate::wasm::{Limits, Runtime};
 
@@ -66,9 +66,13 @@ impl Drive {
                 }
             }
         };
-        if !end.is_return() {
-            // What is under way in the background commits what it has and ends.
-            shared.signals.interrupt();
+        match &end {
+            // What is under way in the background comes to its end by itself.
+            end if end.is_return() => {}
+            // It takes its parts away.
+            End::Cancelled => shared.signals.cancel(),
+            // It commits what it has and ends.
+            _ => shared.signals.interrupt(),
         }
         let mut steps = store.into_data().into_steps().await;
         end.write(&mut steps).await
@@ -106,7 +110,12 @@ fn prepare(store: &mut Store<Ctx>, limits: Limits) -> wasmtime::Result<()> {
 /// Host functions have no access to the fuel, so it can't be given back at the very step. It comes
 /// at most one tick later, which is a five-hundredth of what a guest may use; and a replay has twice
 /// as much as the first pass, so that it never runs out where the first pass didn't.
+///
+/// A process that is ending doesn't wait for the guest's next step either.
 fn tick(mut store: StoreContextMut<'_, Ctx>, limits: &Limits) -> wasmtime::Result<UpdateDeadline> {
+    if store.data().is_interrupted() {
+        return Err(wasmtime::Error::new(Halted(Halt::Interrupted)));
+    }
     if store.data_mut().meter().take_refill() {
         let fuel = fuel(store.data(), limits);
         store.set_fuel(fuel)?;

@@ -28,6 +28,8 @@ pub enum LimitReached {
         /// The bound.
         max: u64,
     },
+    /// What one call may pass to the host.
+    CallBytes,
     /// Open handles.
     Handles {
         /// The bound.
@@ -48,6 +50,7 @@ impl fmt::Display for LimitReached {
             Self::Calls { max } => {
                 write!(f, "it made {max} calls of the host without a step between them")
             }
+            Self::CallBytes => f.write_str("it passed more to the host in one call than is allowed"),
             Self::Handles { max } => write!(f, "it holds {max} handles and asked for another"),
         }
     }

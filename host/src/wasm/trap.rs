@@ -76,9 +76,19 @@ fn classify(error: &wasmtime::Error) -> (TrapKind, String) {
             (TrapKind::Abort, "it panicked or aborted".to_owned())
         }
         Some(other) => (TrapKind::Other, other.to_string()),
-        None => (TrapKind::Other, plain(&error.root_cause().to_string())),
+        None => {
+            let text = error.root_cause().to_string();
+            if text.contains(CALL_BYTES_TEXT) {
+                (TrapKind::Limit(LimitReached::CallBytes), LimitReached::CallBytes.to_string())
+            } else {
+                (TrapKind::Other, plain(&text))
+            }
+        }
     }
 }
+
+/// The engine has no public type for this one of its errors.
+const CALL_BYTES_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// The first line, shortened: an error's text may quote what the guest sent.
 fn plain(text: &str) -> String {
@@ -93,5 +103,43 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
     };
     let text = backtrace.to_string();
     let lines = text.lines().skip(1).filter_map(|line| line.split_once(" - "));
-    lines.take(FRAMES_MAX).map(|(_, name)| name.chars().take(FRAME_CHARS_MAX).collect()).collect()
+    lines.take(FRAMES_MAX).map(|(_, name)| readable(name)).collect()
+}
+
+/// A frame's name without the hashes that the mangling of Rust leaves: `::h0123456789abcdef` at the
+/// end, `[0123456789abcdef]` behind each crate.
+fn readable(name: &str) -> String {
+    let is_hash = |text: &str| text.len() >= 15 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = match name.rsplit_once("::h") {
+        Some((rest, hash)) if is_hash(hash) => rest,
+        _ => name,
+    };
+    let mut text = String::with_capacity(name.len());
+    for part in name.split_inclusive(']') {
+        match part.strip_suffix(']').and_then(|part| part.rsplit_once('[')) {
+            Some((before, hash)) if is_hash(hash) => text.push_str(before),
+            _ => text.push_str(part),
+        }
+    }
+    text.chars().take(FRAME_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_names_that_people_know() {
+        assert_eq!(
+            readable("w.wasm!orchestrator_sdk::workflow::private::call::h5bfb9376577c3086"),
+            "w.wasm!orchestrator_sdk::workflow::private::call"
+        );
+        assert_eq!(
+            readable(
+                "w.wasm!<alloc[60c8babfd1b21f68]::string::String as core[6d9e98711c484d2e]::fmt::Write>::f"
+            ),
+            "w.wasm!<alloc::string::String as core::fmt::Write>::f"
+        );
+        assert_eq!(readable("w.wasm!f::<[u8; 4]>"), "w.wasm!f::<[u8; 4]>");
+    }
 }
