@@ -89,11 +89,13 @@ pub(super) fn take(state: &Path) -> Result<StateLock, Error> {
     lock(state)
 }
 
+/// Makes the folder, and closes an empty one to everybody else. One with something in it keeps its
+/// mode: it may be somebody's home, and all that we make in it is closed by itself.
 fn make_private(state: &Path) -> Result<(), Error> {
     let failed = |error: io::Error| Error::unwritable(format!("making {}", state.display()), &error);
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(state).map_err(failed)?;
     let mode = fs::metadata(state).map_err(failed)?.permissions().mode();
-    if mode & 0o777 != FOLDER_MODE {
+    if mode & 0o777 != FOLDER_MODE && fs::read_dir(state).map_err(failed)?.next().is_none() {
         fs::set_permissions(state, fs::Permissions::from_mode(FOLDER_MODE)).map_err(failed)?;
     }
     Ok(())
