@@ -1,5 +1,11 @@
 //! Tests of the built program and of the shape of the source: one binary, so that it is linked once.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, unreachable_pub, reason = "nothing here is used from outside")]
 
+mod components;
+mod embedded;
+mod forms;
+mod kill;
+mod messages;
+mod support;
 mod tidy;

@@ -140,11 +140,18 @@ impl Watch {
             self.moving = Some((cookie, path));
             return Ok(());
         }
+        // pure-ftpd removes a file by first renaming it to a name of its own.
+        let own = |path: &Path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".pureftpd-rename."))
+        };
         let event = if flags.contains(ReadFlags::MOVED_TO) {
             match self.moving.take_if(|(first, _)| *first == cookie) {
+                Some((_, from)) if own(&path) => Seen::Removed(from),
                 Some((_, from)) => Seen::Renamed(from, path),
                 None => Seen::Created(path),
             }
+        } else if flags.contains(ReadFlags::DELETE) && own(&path) {
+            return Ok(());
         } else if flags.contains(ReadFlags::DELETE) {
             Seen::Removed(path)
         } else if flags.contains(ReadFlags::CREATE) {

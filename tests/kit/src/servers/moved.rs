@@ -13,6 +13,15 @@ pub struct Moved {
     pub bytes: u64,
 }
 
+impl Moved {
+    /// True when the server means this file. vsftpd logs `?` for each byte that isn't ASCII.
+    pub fn is_of(&self, path_end: &str) -> bool {
+        let (logged, wanted) = (self.path.as_bytes(), path_end.as_bytes());
+        let Some(start) = logged.len().checked_sub(wanted.len()) else { return false };
+        logged[start..].iter().zip(wanted).all(|(logged, wanted)| logged == wanted || *logged == b'?')
+    }
+}
+
 /// The transfers in a server's log; listings aren't among them.
 pub(super) fn parse(kind: Kind, log: &str) -> Vec<Moved> {
     log.lines()
@@ -50,12 +59,30 @@ fn proftpd(line: &str) -> Option<Moved> {
     Some(Moved { up, path: path.into(), bytes: bytes.parse().unwrap_or(0) })
 }
 
-/// `127.0.0.1 - mirror [01/Jan/2026:00:00:00 -0000] "GET /…/data/big" 200 1065280`
+/// `127.0.0.1 - mirror [01/Jan/2026:00:00:00 -0000] "GET /…/data/a%20b" 200 1065280`
 fn pure_ftpd(line: &str) -> Option<Moved> {
     let (_, request) = line.split_once("] \"")?;
     let (request, rest) = request.rsplit_once("\" 200 ")?;
     let (verb, path) = request.split_once(' ')?;
-    Some(Moved { up: verb == "PUT", path: path.into(), bytes: rest.trim().parse().ok()? })
+    Some(Moved { up: verb == "PUT", path: percent_decoded(path), bytes: rest.trim().parse().ok()? })
+}
+
+fn percent_decoded(text: &str) -> String {
+    let (bytes, mut decoded, mut at) = (text.as_bytes(), Vec::new(), 0);
+    while at < bytes.len() {
+        let hex = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match hex.filter(|_| bytes[at] == b'%') {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 #[cfg(test)]
@@ -70,7 +97,10 @@ mod tests {
         assert_eq!(parse(Kind::Vsftpd, vsftpd), moved(false, "/a b", 11));
         let proftpd = "2026-01-01 00:00:00,000 STOR /a -> b -> 226, 70 bytes\n2026-01-01 00:00:00,000 LIST -> 226, 9 bytes";
         assert_eq!(parse(Kind::Proftpd, proftpd), moved(true, "/a -> b", 70));
-        let pure = "127.0.0.1 - mirror [01/Jan/2026:00:00:00 -0000] \"GET /srv/a b\" 200 12";
+        let pure = "127.0.0.1 - mirror [01/Jan/2026:00:00:00 -0000] \"GET /srv/a%20b\" 200 12";
         assert_eq!(parse(Kind::PureFtpd, pure), moved(false, "/srv/a b", 12));
+        assert!(
+            moved(false, "/in/gr????e", 1)[0].is_of("/in/größe") && !moved(false, "/b", 1)[0].is_of("/a")
+        );
     }
 }

@@ -1,0 +1,215 @@
+//! The forms of the command line that people script.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use testkit::environment::{Environment, Finished};
+use testkit::oracle;
+use testkit::servers::{Kind, Options, PASSWORD, Server, Tls};
+
+use crate::embedded::Embedded;
+use crate::support::{document, environment, guest, last_document};
+
+fn peer(tls: bool) -> (Embedded, Environment) {
+    let server = Embedded::start(tls);
+    let mut environment = environment();
+    environment.configure(&server.site("peer")).unwrap();
+    (server, environment)
+}
+
+#[test]
+fn the_result_is_json_on_standard_output_and_nothing_else_is() {
+    let environment = environment();
+    let mut run = environment.command();
+    run.arg("run").arg(guest("hello")).args(["-i", "name=Ada", "-o", "json"]);
+    let finished = Finished::of(&mut run).unwrap().expect_code(0);
+    let text = document(&finished).to_string();
+    assert!(text.contains("Hello, Ada!"), "{text}");
+}
+
+#[test]
+fn site_ls_get_and_put() {
+    for tls in [false, true] {
+        let (server, environment) = peer(tls);
+        std::fs::create_dir(server.root().join("in")).unwrap();
+        std::fs::write(server.root().join("in/größe 1.txt"), b"12345").unwrap();
+
+        let listed = environment.run(&["site", "ls", "peer:/in", "-o", "json"]).unwrap().expect_code(0);
+        let listing = document(&listed);
+        let entry = &listing["entries"][0];
+        assert_eq!(entry["name"], "größe 1.txt", "{listing}");
+        assert_eq!(entry["kind"], "file");
+        assert_eq!(entry["size"], 5);
+        assert!(!entry["modified"].is_null(), "{listing}");
+        assert_eq!(listing["unparsed"].as_array().map(Vec::len), Some(0), "{listing}");
+
+        let local = environment.path("work/got.txt");
+        let get = [Path::new("site"), Path::new("get"), Path::new("peer:/in/größe 1.txt"), &local];
+        environment.run(&get).unwrap().expect_code(0);
+        assert_eq!(std::fs::read(&local).unwrap(), b"12345");
+
+        let put = |arguments: &[&str]| {
+            let mut command = environment.command();
+            command.args(["site", "put"]).args(arguments);
+            Finished::of(&mut command).unwrap().expect_code(0)
+        };
+        let here = local.to_str().unwrap();
+        put(&[here, "peer:/in/put.txt"]);
+        put(&["--direct", here, "peer:/in/direct.txt"]);
+        for name in ["put.txt", "direct.txt"] {
+            assert_eq!(std::fs::read(server.root().join("in").join(name)).unwrap(), b"12345");
+        }
+        assert_eq!(std::fs::read_dir(server.root().join("in")).unwrap().count(), 3, "a part is left");
+    }
+}
+
+#[test]
+fn every_server_is_listed_alike() {
+    for kind in Kind::ALL {
+        for tls in [Tls::None, Tls::Explicit] {
+            let server = Server::start(kind, &Options { tls, ..Options::default() }).unwrap();
+            server.put("in/with  blanks.txt", b"12345").unwrap();
+            let mut environment = environment();
+            environment.configure(&server.site("peer")).unwrap();
+            let listed = environment.run(&["site", "ls", "peer:in", "-o", "json"]).unwrap().expect_code(0);
+            let listing = document(&listed);
+            assert_eq!(listing["entries"][0]["name"], "with  blanks.txt", "{kind} {tls:?}: {listing}");
+            assert_eq!(listing["entries"][0]["size"], 5, "{kind} {tls:?}: {listing}");
+            environment.run(&["site", "test", "peer"]).unwrap().expect_code(0);
+        }
+    }
+}
+
+#[test]
+fn implicit_tls_works_where_a_server_has_it() {
+    for kind in [Kind::Vsftpd, Kind::Proftpd] {
+        let server = Server::start(kind, &Options { tls: Tls::Implicit, ..Options::default() }).unwrap();
+        server.put("in/a.txt", b"12345").unwrap();
+        let mut environment = environment();
+        environment.configure(&server.site("peer")).unwrap();
+        let local = environment.path("work/a.txt");
+        let get = [Path::new("site"), Path::new("get"), Path::new("peer:/in/a.txt"), &local];
+        environment.run(&get).unwrap().expect_code(0);
+        assert_eq!(std::fs::read(&local).unwrap(), b"12345");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_resumable() {
+    let server =
+        Server::start(Kind::Vsftpd, &Options { bytes_per_second: Some(2 << 20), ..Options::default() })
+            .unwrap();
+    let files = oracle::files();
+    for file in &files {
+        server.put(&format!("in/{}", file.name), &file.content).unwrap();
+    }
+    let mut environment = environment();
+    environment.configure(&server.site("peer")).unwrap();
+    let data = environment.make_folder("data").unwrap();
+    let mut run = environment.command();
+    run.arg("run").arg(guest("mirror")).args(["--site", "peer", "--dir"]);
+    run.arg(format!("data={}", data.display())).args(["-i", "site=peer", "-i", "from=in", "-i", "to=data"]);
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !data.join("one byte").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing arrived");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended too early");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let interrupted = Instant::now();
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("orchestrator resume"), "{said}");
+    assert!(interrupted.elapsed() < Duration::from_secs(25), "it took {:?} to end", interrupted.elapsed());
+
+    environment.run(&["resume", "--last"]).unwrap().expect_code(0);
+    oracle::judge_folder(&files, &data).unwrap();
+    environment.run(&["resume", "--last"]).unwrap().expect_code(3);
+}
+
+#[test]
+fn a_second_command_talks_to_the_process_that_holds_the_state() {
+    let environment = environment();
+    let mut sleeping = environment.command();
+    sleeping.arg("run").arg(guest("misbehaving")).args(["-i", "how=sleep", "-i", "count=600"]);
+    let mut sleeping = sleeping.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    let running = loop {
+        let listed = environment.run(&["list", "-o", "json"]).unwrap();
+        let runs = serde_json::from_str::<serde_json::Value>(&listed.stdout).unwrap_or_default();
+        if let Some(run) = runs["runs"][0]["run"].as_str() {
+            break run.to_owned();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "the run is never listed\n{listed}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let hello = guest("hello");
+    let second = environment.run(&[Path::new("run"), &hello]).unwrap().expect_code(0);
+    assert!(second.stdout.contains("Hello, world!"), "{second}");
+    environment.run(&["show", &running]).unwrap().expect_code(0);
+    environment.run(&["cancel", &running]).unwrap().expect_code(0);
+    let status = sleeping.wait().unwrap();
+    assert_eq!(status.code(), Some(9));
+    environment.run(&["history", &running, "-o", "json"]).unwrap().expect_code(0);
+}
+
+#[test]
+fn a_backup_restores_the_runs() {
+    let environment = environment();
+    let hello = guest("hello");
+    environment.run(&[Path::new("run"), &hello]).unwrap().expect_code(0);
+    let backup = environment.path("backup");
+    environment.run(&[Path::new("state"), Path::new("backup"), &backup]).unwrap().expect_code(0);
+    std::fs::remove_dir_all(environment.state()).unwrap();
+    environment.run(&[Path::new("state"), Path::new("restore"), &backup]).unwrap().expect_code(0);
+    environment.run(&["state", "check"]).unwrap().expect_code(0);
+    let listed = environment.run(&["list", "-o", "json"]).unwrap().expect_code(0);
+    assert_eq!(document(&listed)["runs"].as_array().map(Vec::len), Some(1), "{listed}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let environment = environment();
+    let mut command = environment.command();
+    let mut child = command.args(["explain", "ftp.login"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_password_is_nowhere() {
+    let (server, environment) = peer(false);
+    oracle::write(&oracle::files(), &server.root().join("in")).unwrap();
+    let data = environment.make_folder("data").unwrap();
+    let mut run = environment.command();
+    run.args(["-vvv", "run"]).arg(guest("mirror")).args(["--site", "peer", "--dir"]);
+    run.arg(format!("data={}", data.display())).args(["-i", "site=peer", "-i", "from=in", "-i", "to=data"]);
+    let finished = Finished::of(&mut run).unwrap().expect_code(0);
+    assert!(!format!("{finished}").contains(PASSWORD), "{finished}");
+    assert_eq!(environment.state_files_with(PASSWORD), Vec::<std::path::PathBuf>::new());
+    for arguments in
+        [&["config", "show"][..], &["site", "show", "peer"], &["list", "-o", "json"], &["doctor"]]
+    {
+        let finished = environment.run(arguments).unwrap();
+        assert!(!format!("{finished}").contains(PASSWORD), "{arguments:?}: {finished}");
+    }
+}
+
+#[test]
+fn the_demo_is_killed_resumed_and_verified() {
+    let environment = environment();
+    let mut demo = environment.bare();
+    demo.arg("demo").arg("--workflow").arg(guest("mirror")).args(["-o", "json"]);
+    let finished = Finished::of(&mut demo).unwrap().expect_code(0);
+    let last = last_document(&finished);
+    assert_eq!(last["verified"], true, "{last}");
+    for name in ["files", "bytes", "kills"] {
+        assert!(last[name].as_u64().is_some_and(|count| count > 0), "{name} in {last}");
+    }
+    assert!(last["resent_bytes"].is_u64(), "{last}");
+}
