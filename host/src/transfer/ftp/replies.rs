@@ -40,9 +40,19 @@ impl Reply {
         format!("{} {}", self.code, names::for_people(&words)).trim_end().to_owned()
     }
 
+    /// Whether the server's own words hold one of these. A name that it repeats isn't among them: a
+    /// folder may well be called `locked` or `full`. Names stand before the last colon
+    /// (`550 a b: Permission denied`), or have a slash, or quotes around them.
     fn says(&self, needles: &[&str]) -> bool {
         let text = self.text.to_lowercase();
-        needles.iter().any(|needle| text.contains(needle))
+        let after_name = text.rsplit_once(": ").filter(|_| matches!(self.code, 450 | 550 | 553));
+        let own = after_name.map_or(text.as_str(), |(_, after)| after);
+        let own: Vec<&str> = own
+            .split_whitespace()
+            .filter(|word| !word.contains('/') && !word.trim_end_matches('.').ends_with(['"', '\'']))
+            .collect();
+        let own = own.join(" ");
+        needles.iter().any(|needle| own.contains(needle))
     }
 }
 
@@ -247,6 +257,9 @@ mod tests {
             ("550 Failed to open file.", Meaning::NotFound),
             ("550 nope.txt: No such file or directory", Meaning::NotFound),
             ("550 a: Permission denied", Meaning::Denied),
+            ("550 /locked/no such file: Permission denied", Meaning::Denied),
+            ("550 /busy/a.txt not found", Meaning::NotFound),
+            ("550 'full.lock': No such file or directory", Meaning::NotFound),
             ("550 Create directory operation failed.", Meaning::Refused),
             ("550 d: File exists", Meaning::Exists),
             ("550 The process cannot access the file because it is being used", Meaning::Busy),
