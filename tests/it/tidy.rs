@@ -109,7 +109,7 @@ fn sources() -> Vec<Source> {
     let root = layout::root().join("host/src");
     let sources: Vec<Source> = files_under(&root, "rs")
         .iter()
-        .filter(|path| !path.iter().any(|part| part == "tests" || part == "tests.rs"))
+        .filter(|path| !path.iter().any(is_of_tests))
         .map(|path| Source {
             path: path.strip_prefix(&root).unwrap().to_owned(),
             code: without_comments_and_tests(&std::fs::read_to_string(path).unwrap()),
@@ -117,6 +117,12 @@ fn sources() -> Vec<Source> {
         .collect();
     assert!(sources.len() > 20, "the sources weren't found under {}", root.display());
     sources
+}
+
+/// True for `tests`, `tests.rs` and `…_tests.rs`: what a module's own tests use isn't its business.
+fn is_of_tests(part: &std::ffi::OsStr) -> bool {
+    let part = part.to_string_lossy();
+    part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs")
 }
 
 fn without_comments_and_tests(text: &str) -> String {
@@ -179,6 +185,10 @@ fn first_names_of_list(list: &str) -> Vec<String> {
 
 /// True when the code names the crate, as `name::` or `use name`, and not as part of a longer path.
 fn names_crate(code: &str, name: &str) -> bool {
+    // Our own module of this name hides the crate.
+    if code.lines().any(|line| line.trim_start_matches("pub ") == format!("mod {name};")) {
+        return false;
+    }
     code.match_indices(name).any(|(position, _)| {
         let before = code[..position].chars().next_back();
         let after = &code[position + name.len()..];
