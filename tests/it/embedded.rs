@@ -1,11 +1,12 @@
 //! The embedded server, inside the test's own process, with its effect log.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orchestrator_host::ftpd::effects::{self, Effect};
 use orchestrator_host::ftpd::{Handle, Options, Server, Tls};
 use testkit::servers::PASSWORD;
+use testkit::witness::Seen;
 
 /// A running server; it ends with this.
 pub struct Embedded {
@@ -64,6 +65,20 @@ impl Embedded {
     /// All that clients did, in order.
     pub fn effects(&self) -> Vec<Effect> {
         effects::read(&self.folder.path().join("effects.jsonl")).unwrap()
+    }
+
+    /// The renames and removals below the folder that were done, by their paths inside it.
+    pub fn seen(&self, folder: &str) -> Vec<Seen> {
+        let inside =
+            |path: &str| Path::new(path).strip_prefix(Path::new("/").join(folder)).map(Path::to_owned);
+        let seen = self.effects().into_iter().filter_map(|effect| match effect {
+            Effect::Rename { path, to, ok: true } => {
+                Some(Seen::Renamed(inside(&path).ok()?, inside(&to).ok()?))
+            }
+            Effect::Delete { path, ok: true } => Some(Seen::Removed(inside(&path).ok()?)),
+            _ => None,
+        });
+        seen.collect()
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "nothing here is used from outside")]
 
 mod components;
+mod crash_points;
 mod embedded;
 mod forms;
 mod kill;
