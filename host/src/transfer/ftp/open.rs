@@ -23,7 +23,7 @@ impl Session {
         rest: Offset,
         doing: &str,
     ) -> Result<(), Fault> {
-        if self.is_spent() {
+        if self.has_no_ticket() {
             self.learned.tls12.set();
             self.poison();
             let words = format!("{doing}: no TLS 1.3 ticket is left for a data connection");
@@ -145,6 +145,7 @@ impl Session {
                     );
                     return Err(Fault::new(FaultCode::FtpUnsupported, words).with_reply(reply.code));
                 }
+                self.blame_tls13(&reply);
                 let fault = replies::fault(&reply, doing, false);
                 Err(if asked_for_port {
                     Fault { code: FaultCode::FtpNoDataConnection, ..fault }
@@ -167,16 +168,15 @@ impl Session {
             Some(control) => reply_of(control.read_response_in(&[]).await.map(|_| ())).ok(),
             None => None,
         };
+        if let Some(reply) = &reply {
+            self.blame_tls13(reply);
+        }
         self.poison();
         let ours = failure.map(|error| tls_fault(&error, doing, &self.place));
         match (reply, ours) {
             (Some(reply), Some(ours)) => {
                 let words = format!("{}; the server says \"{}\"", ours.message, reply.for_people());
-                Fault {
-                    code: FaultCode::FtpNoDataConnection,
-                    ..Fault::new(FaultCode::FtpNoDataConnection, words)
-                }
-                .with_reply(reply.code)
+                Fault::new(FaultCode::FtpNoDataConnection, words).with_reply(reply.code)
             }
             (Some(reply), None) => replies::fault(&reply, doing, false),
             (None, Some(ours)) => ours,

@@ -218,6 +218,17 @@ pub(super) fn fault(reply: &Reply, doing: &str, moved: bool) -> Fault {
     }
 }
 
+/// Whether a refused data connection may be for want of a resumed TLS session.
+pub(super) fn wants_resumption(reply: &Reply) -> bool {
+    match meaning(reply) {
+        Meaning::Protection => true,
+        Meaning::NoDataConnection => {
+            reply.says(&["ssl", "tls", "session", "reuse", "operation not permitted"])
+        }
+        _ => false,
+    }
+}
+
 /// The wait that a 4xx or a refused login asks for: "try again in 30 seconds".
 fn retry_after_ms(reply: &Reply) -> Option<u64> {
     const LONGEST_MS: u64 = 60 * 60 * 1000;
@@ -285,6 +296,13 @@ mod tests {
         assert!(told.is_transient());
         assert!(!fault(&reply("550 Permission denied"), "read `a`", false).is_transient());
         assert_eq!(told.reply, Some(550));
+    }
+
+    #[test]
+    fn refusals_for_want_of_a_resumed_session_are_known() {
+        assert!(wants_resumption(&reply("522 SSL connection failed: session reuse required")));
+        assert!(wants_resumption(&reply("425 Unable to build data connection: Operation not permitted")));
+        assert!(!wants_resumption(&reply("425 Can't open data connection")));
     }
 
     #[test]

@@ -78,8 +78,25 @@ impl Session {
     }
 
     /// No further data connection can resume the TLS session, and a new session will do better.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(super) fn has_no_ticket(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_spent()) && !self.learned.tls13_only.is_set()
+    }
+
+    /// A new session will do better: this one has TLS 1.3 with a server that is better met with 1.2.
+    pub(super) fn is_spent(&self) -> bool {
+        self.has_no_ticket()
+            || self.learned.tls12.is_set()
+                && !self.learned.tls13_only.is_set()
+                && self.tls.as_ref().is_some_and(|tls| tls.is_tls13())
+    }
+
+    /// Remembers for the site that its server refuses data connections that don't resume the TLS
+    /// session, where a reply says so: 522, or ProFTPD's 425 (F15).
+    pub(super) fn blame_tls13(&self, reply: &Reply) {
+        let is_tls13 = self.tls.as_ref().is_some_and(|tls| tls.is_tls13());
+        if is_tls13 && replies::wants_resumption(reply) {
+            self.learned.tls12.set();
+        }
     }
 
     /// Closes both connections; the session answers nothing any more.

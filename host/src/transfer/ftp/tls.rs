@@ -113,8 +113,13 @@ impl TlsContext {
 
     /// No further data connection can resume: TLS 1.3, and the tickets are used up.
     pub(super) fn is_spent(&self) -> bool {
+        self.is_tls13() && self.tickets.tls13_left() == 0
+    }
+
+    /// Whether the control connection has TLS 1.3.
+    pub(super) fn is_tls13(&self) -> bool {
         let version = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
-        version == Some(ProtocolVersion::TLSv1_3) && self.tickets.tls13_left() == 0
+        version == Some(ProtocolVersion::TLSv1_3)
     }
 
     /// Why the last handshake failed, once.

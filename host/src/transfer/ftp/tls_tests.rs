@@ -257,7 +257,9 @@ async fn a_refused_data_connection_is_not_an_empty_file() {
     assert_eq!(session.read().await.unwrap(), None);
     let finish = session.finish().await.unwrap();
     let Finish::Unconfirmed(fault) = finish else { panic!("F15: taken for an empty file") };
+    assert!(fault.is_transient());
     assert_eq!((fault.code, fault.reply), (FaultCode::FtpNoDataConnection, Some(522)));
+    assert!(session.is_poisoned(), "the next session uses TLS 1.2");
 }
 
 #[tokio::test]

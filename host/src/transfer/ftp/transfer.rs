@@ -179,7 +179,7 @@ impl Session {
         };
         crash::point("ftp.reply");
         let finish = self.judge(answer, &moving);
-        if self.is_spent() {
+        if self.has_no_ticket() {
             // The next data connection couldn't resume, and servers that require it refuse it only
             // after they have truncated the file: the next session uses TLS 1.2 (F17).
             self.learned.tls12.set();
@@ -256,6 +256,7 @@ impl Session {
         } else {
             self.state = State::Idle;
         }
+        self.blame_tls13(&reply);
         let fault = replies::fault(&reply, &moving.doing, moving.moved);
         Finish::Unconfirmed(match meaning {
             Meaning::Protection => {
