@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use suppaftp::{Encoding, Utf8Encoding};
 
 use crate::model::{Fault, FaultCode, SecretRef};
+use crate::transfer::local::blocking;
 
 /// How long a command may take to print a password.
 const COMMAND_WAIT: Duration = Duration::from_secs(30);
@@ -33,10 +34,12 @@ pub(super) async fn read(reference: &SecretRef, site: &str) -> Result<SecretStri
                 std::env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
             }),
         ),
-        SecretRef::File(path) => (
-            format!("the file {}", path.display()),
-            tokio::fs::read_to_string(path).await.map_err(|error| error.to_string()),
-        ),
+        SecretRef::File(path) => {
+            let file = path.clone();
+            // As the process ends, this is interrupted, which is no fault of the file's.
+            let text = blocking(move || Ok(std::fs::read_to_string(file))).await?;
+            (format!("the file {}", path.display()), text.map_err(|error| error.to_string()))
+        }
         SecretRef::Command(command) => (format!("the command `{command}`"), run(command).await),
     };
     let invalid = |why: &str| {
