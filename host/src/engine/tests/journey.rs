@@ -44,7 +44,7 @@ fn kills_at_any_time_change_nothing() {
     let outcome = loop {
         // Once it has been killed often, it may come to its end.
         let life = match kills {
-            0..25 => chance.between(Duration::from_millis(5), Duration::from_millis(250)),
+            0..25 => chance.between(Duration::from_millis(1), Duration::from_millis(60)),
             _ => LONG,
         };
         let outcome = process.wait(&handle, life);

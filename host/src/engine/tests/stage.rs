@@ -125,9 +125,11 @@ impl Process {
         self.runtime.block_on(async { tokio::time::timeout(life, handle.outcome()).await.ok() })
     }
 
+    /// Ends everything at once. A write that a thread has begun is waited for: a killed process
+    /// can't write any more when the next one looks.
     pub(super) fn kill(self) {
         drop(self.engine);
-        self.runtime.shutdown_background();
+        self.runtime.shutdown_timeout(Duration::from_secs(10));
     }
 }
 
