@@ -27,5 +27,7 @@ pub(crate) fn run(filters: &[String]) -> Result<()> {
     if filters.is_empty() {
         command::run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
     }
-    command::run(nextest.args(["run", "--locked", "--workspace", "--no-fail-fast"]).args(filters))
+    // What plain `cargo test` leaves out for want of the servers isn't left out here.
+    nextest.args(["run", "--locked", "--workspace", "--no-fail-fast", "--run-ignored", "all"]);
+    command::run(nextest.args(filters))
 }
