@@ -61,7 +61,7 @@ impl Reach {
         if self.inner.grants.sites.iter().any(|granted| granted == name) {
             return Ok(());
         }
-        Err(refused("site", name, &self.site_names(), "--site"))
+        Err(refused("site", name, &self.site_names(), format_args!("--site {}", name.escape_debug())))
     }
 
     /// The site, as it is configured now.
@@ -79,7 +79,10 @@ impl Reach {
 
     fn grant(&self, folder: &str) -> Result<&FolderGrant, Fault> {
         let found = self.inner.grants.folders.iter().find(|granted| granted.name == folder);
-        found.ok_or_else(|| refused("folder", folder, &self.folder_names(), "--dir"))
+        found.ok_or_else(|| {
+            let option = format_args!("--dir {}=PATH", folder.escape_debug());
+            refused("folder", folder, &self.folder_names(), option)
+        })
     }
 
     /// The granted folder that holds `path`, open.
@@ -100,14 +103,14 @@ impl Reach {
     }
 }
 
-fn refused(what: &str, name: &str, granted: &[String], option: &str) -> Fault {
+fn refused(what: &str, name: &str, granted: &[String], option: std::fmt::Arguments<'_>) -> Fault {
     let shown = name.escape_debug();
     let has = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
     Fault::new(
         FaultCode::GrantRefused,
         format!("this run wasn't granted the {what} \"{shown}\" (it has {has})"),
     )
-    .with_hint(format!("grant it when the run is started: `{option} {shown}`"))
+    .with_hint(format!("grant it when the run is started: `{option}`"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::outcome::End;
 use crate::capability::{Ctx, Guest, Halted, Parts, Reach, RunFacts};
 use crate::clock::Clock;
 use crate::journal::{Halt, StepLog};
-use crate::model::{RunEvent, RunOutcome};
+use crate::model::{FaultCode, RunEvent, RunOutcome};
 use crate::wasm::{Limits, Runtime};
 
 /// All that a run is driven with.
@@ -89,6 +89,12 @@ impl Returned {
         match End::of(self.0, ctx.last_words()) {
             // Whatever it returns after it was told: it has cleaned up, and the run was cancelled.
             end if end.is_return() && handle.shared().signals.was_told() => End::Cancelled,
+            // A batch's outcomes told it, and it passes that on.
+            End::Failed(fault)
+                if fault.code == FaultCode::RunCancelled && handle.shared().signals.is_cancelled() =>
+            {
+                End::Cancelled
+            }
             end => end,
         }
     }

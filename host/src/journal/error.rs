@@ -192,10 +192,12 @@ impl Error {
             Self::Unwritable { no_space: true, .. } => {
                 Some("free some space, then `orchestrator resume`".to_owned())
             }
-            Self::HistoryLimit { .. } => Some(
-                "end the run's journal now and then with `continue-with`, or move many files with a batch"
-                    .to_owned(),
-            ),
+            Self::Unwritable { no_space: false, .. } => {
+                Some("the state needs a folder that you may write: name another one with --state".to_owned())
+            }
+            Self::HistoryLimit { .. } => {
+                Some("move many files with a batch, which takes few entries of the journal".to_owned())
+            }
             _ => None,
         }
     }

@@ -127,8 +127,10 @@ impl<'j> Course<'j> {
             | FaultCode::RunIndeterminate
             | FaultCode::StateUnwritable
             | FaultCode::StateDamaged
-            | FaultCode::HostBug => true,
-            FaultCode::FtpNoSpace | FaultCode::FileNoSpace => paused,
+            | FaultCode::HostBug
+            // Whoever asked for it waits until somebody has made room.
+            | FaultCode::FtpNoSpace
+            | FaultCode::FileNoSpace => true,
             _ => paused && fault.is_transient(),
         }
     }

@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     NotFound = 3,
     /// A remote file isn't there.
     RemoteMissing = 4,
-    /// Temporary: the same again may work; a run can be resumed.
+    /// Temporary: the same again may work; a paused run can be resumed.
     Temporary = 5,
     /// Content isn't what it should be.
     Verification = 6,
@@ -82,7 +82,7 @@ impl Exit {
             Self::Usage => "usage or configuration is wrong, or a grant was refused",
             Self::NotFound => "no such run, file or name; nothing to resume",
             Self::RemoteMissing => "a remote file isn't there",
-            Self::Temporary => "temporary: the same again may work; a run can be resumed",
+            Self::Temporary => "temporary: the same again may work; a paused run can be resumed",
             Self::Verification => "content isn't what it should be",
             Self::Login => "login or TLS",
             Self::NoSpace => "out of space, here or on the server",

@@ -19,7 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::keys;
-use super::staging::unreadable;
+use super::staging::{in_words, unreadable};
 use crate::crash;
 use crate::journal::error::Error;
 
@@ -116,7 +116,9 @@ impl Medium {
         let doing = format!("{doing} {}", self.path.display());
         match error {
             ::sled::Error::Io(error) => Error::unwritable(doing, &error),
-            other => Error::Unwritable { doing, reason: other.to_string(), no_space: false },
+            // A write begins with a read of what is there.
+            ::sled::Error::Corruption { .. } => Error::damaged(format!("{doing}: {}", in_words(&error))),
+            other => Error::Unwritable { doing, reason: in_words(&other), no_space: false },
         }
     }
 }

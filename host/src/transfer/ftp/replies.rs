@@ -34,9 +34,19 @@ impl Reply {
         line.get(4..).unwrap_or("").trim()
     }
 
-    /// For messages: the last line, shortened, with control characters escaped.
+    /// The words of all lines: servers say what went wrong in any of them.
+    fn all_words(&self) -> String {
+        let code = self.code.to_string();
+        let words = self.text.lines().map(|line| {
+            let rest = line.strip_prefix(&code).unwrap_or(line);
+            rest.strip_prefix('-').unwrap_or(rest).trim()
+        });
+        words.filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// For messages: all lines as one, shortened, with control characters escaped.
     pub(super) fn for_people(&self) -> String {
-        let words: Vec<u8> = self.words().chars().take(200).collect::<String>().into_bytes();
+        let words: Vec<u8> = self.all_words().chars().take(200).collect::<String>().into_bytes();
         format!("{} {}", self.code, names::for_people(&words)).trim_end().to_owned()
     }
 
@@ -142,13 +152,17 @@ const DENIED: &[&str] = &[
 ];
 const NO_SPACE: &[&str] = &["no space", "disk full", "disk is full", "quota", "insufficient", "out of space"];
 
+/// What vsftpd and pure-ftpd say, under 451, when a write of theirs fails: nearly always a full disk,
+/// and in any case something that somebody has to see to on the server.
+const WRITE_FAILED: &[&str] = &["failure writing to local file", "error during write to file"];
+
 /// The one match of codes.
 pub(super) fn meaning(reply: &Reply) -> Meaning {
     match reply.code {
         421 if reply.says(TOO_MANY) => Meaning::TooMany,
         421 => Meaning::Closing,
         425 => Meaning::NoDataConnection,
-        426 | 451 if reply.says(NO_SPACE) => Meaning::NoSpace,
+        426 | 451 if reply.says(NO_SPACE) || reply.says(WRITE_FAILED) => Meaning::NoSpace,
         426 | 451 => Meaning::Aborted,
         450 if reply.says(NOT_FOUND) => Meaning::NotFound,
         450 => Meaning::Busy,
@@ -265,6 +279,9 @@ mod tests {
     #[test]
     fn texts_tell_apart_what_one_code_means() {
         for (text, expected) in [
+            ("451 Failure writing to local file.", Meaning::NoSpace),
+            ("451-Error during write to file\r\n451 Transfer aborted", Meaning::NoSpace),
+            ("451 Local error", Meaning::Aborted),
             ("550 Failed to open file.", Meaning::NotFound),
             ("550 nope.txt: No such file or directory", Meaning::NotFound),
             ("550 a: Permission denied", Meaning::Denied),

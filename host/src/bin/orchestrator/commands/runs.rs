@@ -95,7 +95,7 @@ fn summary_document(run: &RunSummary) -> Value {
         "run": run.run,
         "workflow": run.workflow,
         "digest": run.digest,
-        "status": run.status,
+        "status": status(run),
         "live": run.live,
         "began_at": output::rfc3339(run.began_at),
         "updated_at": output::rfc3339(run.updated_at),
@@ -105,7 +105,7 @@ fn summary_document(run: &RunSummary) -> Value {
     })
 }
 
-/// How a run stands, for people: one that nobody drives waits to be resumed.
+/// How a run stands, as it is shown: one that nobody drives waits to be resumed.
 fn status(run: &RunSummary) -> &'static str {
     match run.status {
         RunStatus::Running | RunStatus::Cancelling if !run.live => "interrupted",
