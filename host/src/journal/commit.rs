@@ -90,7 +90,13 @@ impl<L: Ledger> Committer<L> {
         let ended = || self.failure().unwrap_or(Error::Unavailable { reason: "it was closed".to_owned() });
         let queue = self.queue.as_ref().ok_or_else(ended)?;
         queue.send(request).await.map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        let mut failed = self.failed.clone();
+        tokio::select! {
+            biased;
+            answer = answered => answer.map_err(|_| ended())?,
+            // A request that joins the queue in the moment in which the thread ends is dropped by nobody.
+            () = async { drop(failed.wait_for(Option::is_some).await) } => Err(ended()),
+        }
     }
 
     /// Why the store takes no more writes, once it doesn't.

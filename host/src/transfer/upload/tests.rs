@@ -111,12 +111,16 @@ async fn an_append_whose_end_is_not_known_costs_the_generation() {
 }
 
 #[tokio::test]
-async fn a_full_server_is_told_in_its_own_words_and_left_clean() {
-    let (rig, _) = rig(3 << 20);
+async fn a_full_server_is_told_in_its_own_words_and_the_part_waits_for_room() {
+    let (rig, data) = rig(3 << 20);
     rig.server.state().faults.full_at = Some(1 << 20);
     let fault = rig.upload("a.bin", "a.bin", options()).await.unwrap().unwrap_err();
     assert_eq!((fault.code, fault.reply), (FaultCode::FtpNoSpace, Some(552)));
-    assert!(rig.server.names().is_empty());
+    assert!(rig.server.names().iter().all(|name| name.ends_with(".part")), "{:?}", rig.server.names());
+    rig.server.state().faults.full_at = None;
+    let receipt = rig.upload("a.bin", "a.bin", options()).await.unwrap().unwrap();
+    check(&rig, &data, &receipt, "room");
+    assert!(receipt.resumed_from.0 > 0);
 }
 
 #[tokio::test]
