@@ -35,7 +35,8 @@ impl Transfers {
     ///
     /// # Errors
     /// Any `ftp.*`, `file.*` or `verify.*` fault, once the attempts are used up or when no further
-    /// attempt could help; then no part is left, unless the retry policy says that the run is paused.
+    /// attempt could help; then no part is left, unless the retry policy says that the run is paused, or
+    /// room has to be made first.
     /// `run.interrupted` and `run.cancelled` when it was stopped; `run.indeterminate` when a crash
     /// left it open whether the file was put in its place, and somebody has moved it since.
     pub async fn download(&self, job: Job<'_>) -> Result<Receipt, Fault> {

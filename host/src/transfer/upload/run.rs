@@ -46,7 +46,7 @@ impl Transfers {
     /// # Errors
     /// Any `ftp.*`, `file.*` or `verify.*` fault, once the attempts are used up or when no further
     /// attempt could help; then the part is removed if the server can be reached, unless the retry
-    /// policy says that the run is paused. `run.interrupted` and `run.cancelled` when it was stopped;
+    /// policy says that the run is paused, or room has to be made first. `run.interrupted` and `run.cancelled` when it was stopped;
     /// `run.indeterminate` when it can't be known whether the file was put in its place.
     pub async fn upload(&self, job: Job<'_>) -> Result<Receipt, Fault> {
         let saved = Saved::<Verified>::load(&*job.log).await?;

@@ -304,7 +304,7 @@ pub(crate) fn of_fault(code: &'static FaultCode) -> Page {
         ),
         C::RunTooLong => (
             "the run's journal is over its limit",
-            "Have the workflow use batches for many files, or return continue-with now and then.",
+            "Have the workflow move many files with a batch, which takes few entries of the journal.",
         ),
         C::StateUnwritable => (
             "the state folder couldn't be written",
