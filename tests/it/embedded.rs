@@ -8,12 +8,25 @@ use orchestrator_host::ftpd::{Handle, Options, Server, Tls};
 use testkit::servers::PASSWORD;
 use testkit::witness::Seen;
 
-/// A running server; it ends with this.
+/// A server that ends with this.
 pub struct Embedded {
-    runtime: tokio::runtime::Runtime,
-    handle: Option<Handle>,
+    options: Options,
+    running: Option<Running>,
     folder: tempfile::TempDir,
-    tls: bool,
+}
+
+struct Running {
+    runtime: tokio::runtime::Runtime,
+    handle: Handle,
+}
+
+impl Running {
+    fn start(options: &Options) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let handle = runtime.block_on(Server::start(options.clone())).unwrap();
+        Self { runtime, handle }
+    }
 }
 
 impl Embedded {
@@ -21,7 +34,7 @@ impl Embedded {
     pub fn start(tls: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("root")).unwrap();
-        let options = Options {
+        let mut options = Options {
             root: folder.path().join("root"),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             user: "mirror".into(),
@@ -33,10 +46,22 @@ impl Embedded {
             passive_ports: None,
             effect_log: Some(folder.path().join("effects.jsonl")),
         };
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let handle = runtime.block_on(Server::start(options)).unwrap();
-        Self { runtime, handle: Some(handle), folder, tls }
+        let running = Running::start(&options);
+        options.listen = running.handle.address();
+        Self { options, running: Some(running), folder }
+    }
+
+    /// Tears all connections and answers none, as a machine that lost its power.
+    pub fn vanish(&mut self) {
+        if let Some(Running { runtime, handle }) = self.running.take() {
+            drop(handle);
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Comes back at the same address, with the same files.
+    pub fn come_back(&mut self) {
+        self.running = Some(Running::start(&self.options));
     }
 
     /// The served folder.
@@ -46,13 +71,13 @@ impl Embedded {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.handle.as_ref().unwrap().address()
+        self.options.listen
     }
 
     /// The `[site.NAME]` table of a configuration file for this server.
     pub fn site(&self, name: &str) -> String {
         let certificate = self.folder.path().join("server.pem");
-        let tls = match self.tls {
+        let tls = match self.options.tls.is_some() {
             true => format!("tls = \"explicit\"\nca_file = \"{}\"\n", certificate.display()),
             false => "tls = \"none\"\n".to_owned(),
         };
@@ -84,8 +109,8 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(handle) = self.handle.take() {
-            let _ = self.runtime.block_on(async {
+        if let Some(Running { runtime, handle }) = self.running.take() {
+            let _ = runtime.block_on(async {
                 tokio::time::timeout(std::time::Duration::from_secs(1), handle.stop()).await
             });
         }

@@ -8,5 +8,6 @@ mod embedded;
 mod forms;
 mod kill;
 mod messages;
+mod midway;
 mod support;
 mod tidy;

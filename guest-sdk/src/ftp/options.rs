@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Digest, FileInfo, HashAlgorithm};
-use crate::retry::RetryPolicy;
+use crate::retry::{Exhausted, RetryPolicy};
 
 /// When the outcome of a batch's transfer counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub struct TransferOptions {
     pub rate_limit: Option<u64>,
     /// How often and when failed attempts are repeated, instead of the site's policy.
     pub retry: Option<RetryPolicy>,
+    /// What follows when the attempts are used up, instead of what the policy says.
+    pub on_exhausted: Option<Exhausted>,
     /// After an upload, reads it all back and compares.
     pub read_back: bool,
     /// Writes the target itself, without a part and a rename: for servers that can't rename.
@@ -95,6 +97,7 @@ impl Default for TransferOptions {
             keep_mtime: true,
             rate_limit: None,
             retry: None,
+            on_exhausted: None,
             read_back: false,
             direct: false,
         }
@@ -175,6 +178,14 @@ impl TransferOptions {
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
+        self
+    }
+
+    /// When the attempts are used up, pauses the run and keeps what has come so far, instead of failing.
+    /// A batch first moves all else that it can. Login, TLS and configuration count as used up at once.
+    #[must_use]
+    pub fn or_pause(mut self) -> Self {
+        self.on_exhausted = Some(Exhausted::Pause);
         self
     }
 

@@ -132,6 +132,7 @@ impl From<&TransferOptions> for wit::ftp::TransferOptions {
             keep_mtime: options.keep_mtime,
             rate_limit: options.rate_limit,
             retry: options.retry.as_ref().map(Into::into),
+            on_exhausted: options.on_exhausted.map(Into::into),
             read_back: options.read_back,
             direct: options.direct,
         }

@@ -166,10 +166,14 @@ pub(super) fn policy_to_model(policy: wit::RetryPolicy) -> RetryPolicy {
             wit::Jitter::Decorrelated => Jitter::Decorrelated,
         },
         non_retryable: policy.non_retryable.into_iter().take(64).collect(),
-        on_exhausted: match policy.on_exhausted {
-            wit::Exhausted::Fail => Exhausted::Fail,
-            wit::Exhausted::Pause => Exhausted::Pause,
-        },
+        on_exhausted: exhausted_to_model(policy.on_exhausted),
+    }
+}
+
+fn exhausted_to_model(exhausted: wit::Exhausted) -> Exhausted {
+    match exhausted {
+        wit::Exhausted::Fail => Exhausted::Fail,
+        wit::Exhausted::Pause => Exhausted::Pause,
     }
 }
 
@@ -205,6 +209,7 @@ pub(super) fn options_to_model(options: wit_ftp::TransferOptions) -> Result<Tran
         keep_mtime: options.keep_mtime,
         rate_limit: options.rate_limit,
         retry: options.retry.map(policy_to_model),
+        on_exhausted: options.on_exhausted.map(exhausted_to_model),
         read_back: options.read_back,
         direct: options.direct,
     })
@@ -287,6 +292,7 @@ mod tests {
             keep_mtime: true,
             rate_limit: None,
             retry: None,
+            on_exhausted: None,
             read_back: false,
             direct: false,
         };

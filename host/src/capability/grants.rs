@@ -14,6 +14,15 @@ pub trait Sites: Send + Sync {
     /// # Errors
     /// `config.invalid` when the configuration hasn't got it (any more), or can't be read.
     fn site(&self, name: &str, grants: &Grants) -> Result<Arc<Site>, Fault>;
+
+    /// Looks whether all sites that were granted can be used as they are configured, so that a run
+    /// isn't begun, or gone on with and failed, for want of a password.
+    ///
+    /// # Errors
+    /// `config.invalid`, naming the site and the key.
+    fn ready(&self, _grants: &Grants) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// What a run may reach, and how. Cheap to clone.

@@ -61,21 +61,26 @@ impl Error {
     pub(super) fn from_toml(error: &toml::de::Error, file: &Path, text: &str) -> Self {
         let line = error.span().map(|span| line_of(text, span.start));
         let message = error.message().trim().replace('\n', ", ");
-        Self::explain(&message).at(file, line)
+        let key = line.and_then(|line| text.lines().nth(line - 1)).and_then(key_of);
+        Self::explain(&message, key).at(file, line)
     }
 
     /// Turns serde's words for an unknown key or value into ours, with a suggestion.
-    fn explain(message: &str) -> Self {
+    fn explain(message: &str, key: Option<&str>) -> Self {
+        let plain = || match key {
+            Some(key) => Self::new(format!("`{key}`: {message}")),
+            None => Self::new(message),
+        };
         let mut quoted = message.split('`').skip(1).step_by(2);
         let (Some(given), known) = (quoted.next(), quoted.collect::<Vec<_>>()) else {
-            return Self::new(message);
+            return plain();
         };
         let what = if message.starts_with("unknown field") {
             "unknown key"
         } else if message.starts_with("unknown variant") {
             "unknown value"
         } else {
-            return Self::new(message);
+            return plain();
         };
         let hint = match closest(given, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -95,6 +100,13 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The key that a line sets; never its value, which may be a secret.
+fn key_of(line: &str) -> Option<&str> {
+    let key = line.split_once('=')?.0.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (!key.is_empty() && key.chars().all(plain)).then_some(key)
+}
 
 /// The line, from 1, that holds the byte at `offset`.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {

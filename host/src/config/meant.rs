@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::quantity::{parse_duration, parse_size};
@@ -28,7 +29,7 @@ pub enum Origin {
 }
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// For people.
@@ -189,6 +190,12 @@ impl Config {
             retry,
             sites,
         })
+    }
+
+    /// The JSON schema of the file (draft 2020-12).
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(typed::File).to_value()
     }
 
     /// A site by name.

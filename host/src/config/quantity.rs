@@ -1,8 +1,10 @@
 //! Durations and sizes as people write them: `"30s"`, `"1h30m"`, `"16MiB"`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 /// The longest duration that is taken: a year. Longer ones are slips, and overflow sums of deadlines.
@@ -112,6 +114,20 @@ pub fn show_size(bytes: u64) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TypedDuration(pub(super) Duration);
 
+impl JsonSchema for TypedDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "whole numbers with units, as \"500ms\", \"30s\", \"1h30m\"",
+            "type": "string",
+            "pattern": "^\\s*([0-9]+(ms|s|m|min|h|d)\\s*)+$",
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for TypedDuration {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -131,6 +147,21 @@ impl<'de> Deserialize<'de> for TypedDuration {
 /// A size in the file: a number of bytes, or text with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TypedSize(pub(super) u64);
+
+impl JsonSchema for TypedSize {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "bytes, or a whole number with a unit, as \"64KiB\", \"16MiB\"",
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "pattern": "^\\s*[0-9]+\\s*(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)?\\s*$",
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for TypedSize {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,7 +1,9 @@
 //! A password in the file: only ever a reference.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::model::SecretRef;
@@ -13,6 +15,27 @@ pub(super) struct TypedSecret(pub(super) SecretRef);
 
 const EXPECTED: &str =
     "a password is a reference: { env = \"NAME\" }, { file = \"path\" } or { command = \"program\" }";
+
+impl JsonSchema for TypedSecret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": EXPECTED,
+            "type": "object",
+            "properties": {
+                "env": { "type": "string", "description": "the environment variable that holds it" },
+                "file": { "type": "string", "description": "the file that holds it, relative to this one" },
+                "command": { "type": "string", "description": "what `sh -c` runs to print it" },
+            },
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for TypedSecret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Config, Environment, Error, Flags, Origin};
 use crate::model::{DataMode, SecretRef, SiteLimits, TlsMode, TlsVerify};
 
@@ -120,11 +122,11 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
 fn what_cannot_be_meant_is_refused_where_it_stands() {
     for (text, part) in [
         ("[site.a]\n", ":1: missing field `url`"),
-        ("[site.a]\nurl = 'h'", ":2: the URL has no scheme"),
+        ("[site.a]\nurl = 'h'", ":2: `url`: the URL has no scheme"),
         ("[site.'a:b']\nurl = 'ftp://h'", "the name `a:b`"),
         (
             "[site.a]\nurl = 'ftp://h'\ntimeout = 30",
-            ":3: invalid type: integer `30`, expected a duration in quotes",
+            ":3: `timeout`: invalid type: integer `30`, expected a duration in quotes",
         ),
         ("[site.a]\nurl = 'ftp://h'\ntimeout = '0s'", ":3: `timeout` must be longer than nothing"),
         ("[site.a]\nurl = 'ftp://h'\nattempts = 0", ":3: `attempts` of [site.a] must be at least 1"),
@@ -181,4 +183,54 @@ fn a_site_that_is_not_there_has_a_nearest_name() {
     let error = config.site("partnre").unwrap_err();
     assert_eq!(error.to_string(), "there is no site `partnre` in /etc/o/orchestrator.toml");
     assert_eq!(error.hint.as_deref(), Some("did you mean `partner`?"));
+}
+
+#[test]
+fn the_schema_describes_every_key_and_takes_no_other() {
+    fn keys(schema: &Value, at: &str, found: &mut Vec<String>) {
+        let Some(properties) = schema["properties"].as_object() else { return };
+        assert_eq!(schema["additionalProperties"], false, "{at} takes any key");
+        for (key, property) in properties {
+            let path = format!("{at}.{key}");
+            assert!(property["description"].is_string(), "{path} isn't described");
+            keys(property, &path, found);
+            found.push(path);
+        }
+    }
+    let (schema, mut found) = (Config::schema(), Vec::new());
+    keys(&schema, "", &mut found);
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        keys(definition, name, &mut found);
+    }
+    for key in [".transfer.commit_bytes", ".log.format", "Retry.on_exhausted", "Site.url", "Secret.env"] {
+        assert!(found.iter().any(|found| found == key), "{key} is missing in {found:?}");
+    }
+    // What an editor offers is what is taken.
+    for mode in schema["$defs"]["TlsMode"]["oneOf"].as_array().unwrap() {
+        let mode = mode["const"].as_str().unwrap();
+        read(&format!("[site.a]\nurl = 'ftp://h'\ntls = '{mode}'")).unwrap();
+    }
+}
+
+#[test]
+fn an_error_names_its_key_and_never_its_value() {
+    let text = refusal("[site.a]\nurl = 'ftp://h'\nattempts = 'five'");
+    assert!(text.contains("toml:3: `attempts`: "), "{text}");
+    let text = refusal("[site.a]\nurl = 'ftp://h'\npassword = 'hunter2'");
+    assert!(text.contains("`password`: ") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn the_documented_file_is_read_and_shows_the_defaults() {
+    let page = include_str!("../../../docs/configuration.md");
+    let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let config = read(&blocks.collect::<String>()).unwrap();
+    let defaults = read("[site.acme]\nurl = 'ftp://h'").unwrap();
+    let (shown, default) = (&config.sites["acme"].limits, &defaults.sites["acme"].limits);
+    assert_eq!(SiteLimits { transfer: None, ..shown.clone() }, *default);
+    assert_eq!(config.transfer, defaults.transfer);
+    let limits = crate::wasm::Limits::default();
+    assert_eq!(config.limits.component_size, Some(limits.component_bytes_max));
+    assert_eq!(config.limits.memory, Some(limits.memory_bytes_max));
+    assert_eq!(config.limits.fuel, Some(limits.step_fuel));
 }

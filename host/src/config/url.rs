@@ -1,7 +1,9 @@
 //! `ftp://user@host:port/root`, as in RFC 1738 (3.2) and RFC 3986.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 /// The parts of a site's URL.
@@ -102,6 +104,20 @@ fn decode(text: &str, what: &str) -> Result<String, String> {
 /// A URL in the file. Errors never show it: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TypedUrl(pub(super) SiteUrl);
+
+impl JsonSchema for TypedUrl {
+    fn schema_name() -> Cow<'static, str> {
+        "Url".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "ftp://user@host:port/root; ftps:// for TLS from the first byte",
+            "type": "string",
+            "pattern": "^[fF][tT][pP][sS]?://",
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for TypedUrl {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -128,13 +128,14 @@ impl Engine {
     /// Begins a run: when this returns, it is in the journal and under way.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::State`],
-    /// [`Error::Stopping`].
+    /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::Unready`],
+    /// [`Error::State`], [`Error::Stopping`].
     pub async fn submit(&self, spec: RunSpec) -> Result<RunHandle, Error> {
         let input = spec.input.to_string();
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
         }
+        self.inner.sites.ready(&spec.grants).map_err(Error::Unready)?;
         let component = Bytes::from(spec.component);
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
@@ -165,7 +166,8 @@ impl Engine {
     /// Goes on with a run where it was. A run that this process drives already is given as it is.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Closed`], [`Error::State`], [`Error::Stopping`].
+    /// [`Error::NotFound`], [`Error::Closed`], [`Error::Unready`], [`Error::State`],
+    /// [`Error::Stopping`]. The run stays as it was.
     pub async fn resume(&self, run: &RunId, how: ResumeOptions) -> Result<RunHandle, Error> {
         if let Some(handle) = self.live().runs.get(run) {
             return Ok(handle.clone());
@@ -183,6 +185,7 @@ impl Engine {
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
         }
+        self.inner.sites.ready(&state.created.grants).map_err(Error::Unready)?;
         let component = self.component(&state).await?;
         let (digest, guest) = match self.load(component.to_vec()).await {
             Ok(loaded) => loaded,

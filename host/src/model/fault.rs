@@ -207,7 +207,15 @@ impl Fault {
             K::InvalidFilename => FaultCode::FileBadName,
             _ => FaultCode::FileIo,
         };
-        Self::new(code, format!("{doing}: {error}"))
+        let fault = Self::new(code, format!("{doing}: {error}"));
+        match fault.code {
+            FaultCode::FileNoSpace => fault.with_hint("free space on the disk that it lies on"),
+            FaultCode::FileDenied if error.kind() == K::ReadOnlyFilesystem => {
+                fault.with_hint("the disk is mounted read-only")
+            }
+            FaultCode::FileDenied => fault.with_hint("look at its owner and mode: `ls -l`"),
+            _ => fault,
+        }
     }
 
     /// The same with the FTP reply that told of it.
@@ -242,6 +250,14 @@ impl Fault {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.class == FaultClass::Transient
+    }
+
+    /// Whether the same call may succeed once somebody has looked after the site: what is transient,
+    /// and login, TLS and configuration.
+    #[must_use]
+    pub fn may_be_mended(&self) -> bool {
+        use FaultCode::{ConfigInvalid, FtpCertificate, FtpLogin, FtpTls};
+        self.is_transient() || matches!(self.code, FtpLogin | FtpTls | FtpCertificate | ConfigInvalid)
     }
 }
 

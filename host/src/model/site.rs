@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RetryPolicy;
@@ -20,7 +21,7 @@ pub enum SecretRef {
 }
 
 /// When TLS begins (RFC 4217).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
     /// `AUTH TLS` on the plain port; fails closed.
@@ -32,7 +33,7 @@ pub enum TlsMode {
 }
 
 /// How the server's certificate is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsVerify {
     /// Chain and name, against the system's roots or `ca_file`.
@@ -57,7 +58,7 @@ pub struct TlsPolicy {
 }
 
 /// Who opens data connections (RFC 959, 3.2; RFC 2428).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataMode {
     /// We do: EPSV, else PASV.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByteCount, Digest, FileInfo, HashAlgorithm, RetryPolicy};
+use super::{ByteCount, Digest, Exhausted, FileInfo, HashAlgorithm, RetryPolicy};
 
 /// When the outcome of a batch's item counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct TransferOptions {
     pub rate_limit: Option<u64>,
     /// Instead of the site's.
     pub retry: Option<RetryPolicy>,
+    /// What follows when the attempts are used up, instead of what the policy says.
+    pub on_exhausted: Option<Exhausted>,
     /// After an upload, read it all back and compare.
     pub read_back: bool,
     /// Write the target itself, without a part and a rename: for servers that can't.
@@ -87,9 +89,20 @@ impl Default for TransferOptions {
             keep_mtime: true,
             rate_limit: None,
             retry: None,
+            on_exhausted: None,
             read_back: false,
             direct: false,
         }
+    }
+}
+
+impl TransferOptions {
+    /// How failed attempts are repeated at a site whose own policy is `of_site`.
+    #[must_use]
+    pub fn retry_policy(&self, of_site: &RetryPolicy) -> RetryPolicy {
+        let mut policy = self.retry.as_ref().unwrap_or(of_site).clone();
+        policy.on_exhausted = self.on_exhausted.unwrap_or(policy.on_exhausted);
+        policy
     }
 }
 

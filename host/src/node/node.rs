@@ -299,8 +299,9 @@ fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
         engine::Error::NotFound(run) => Error::NoSuchRun { wanted: run.to_string() },
         engine::Error::Closed { run, status } => Error::Closed { run, status },
         engine::Error::State(error) => of_journal(error),
-        error @ (engine::Error::Input(_) | engine::Error::Stopping | engine::Error::Setup(_)) => {
-            error.to_fault().into()
-        }
+        error @ (engine::Error::Input(_)
+        | engine::Error::Unready(_)
+        | engine::Error::Stopping
+        | engine::Error::Setup(_)) => error.to_fault().into(),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::capability::Sites;
 use crate::config::{Config, Environment, Error, Flags};
 use crate::model::{Fault, FaultCode, Grants, Site};
+use crate::transfer::ftp::unreadable;
 
 /// The sites of this process's configuration, and those of other files that runs were begun with.
 #[derive(Debug)]
@@ -53,6 +54,18 @@ impl Sites for SiteBook {
                 None => fault,
             }
         })
+    }
+
+    fn ready(&self, grants: &Grants) -> Result<(), Fault> {
+        for name in &grants.sites {
+            let site = self.site(name, grants)?;
+            if let Some((key, why)) = unreadable(&site).into_iter().next() {
+                let why = format!("site `{name}` can't be used, its `{key}`: {why}");
+                return Err(Fault::new(FaultCode::ConfigInvalid, why)
+                    .with_hint(format!("mend it, or `{key}` under [site.{name}] in the configuration")));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -41,7 +41,7 @@ impl<'j> Course<'j> {
     /// Goes on where `attempts` says; what an attempt that a crash ended may have moved has to be
     /// counted by the caller first.
     pub(super) fn new(transfers: &'j Transfers, job: &'j Job<'j>, attempts: Attempts) -> Self {
-        let policy = job.options.retry.clone().unwrap_or_else(|| job.site.retry.clone());
+        let policy = job.options.retry_policy(&job.site.retry);
         Self { transfers, job, policy, attempts, resumed_from: 0 }
     }
 
@@ -131,7 +131,7 @@ impl<'j> Course<'j> {
             // Whoever asked for it waits until somebody has made room.
             | FaultCode::FtpNoSpace
             | FaultCode::FileNoSpace => true,
-            _ => paused && fault.is_transient(),
+            _ => paused && fault.may_be_mended(),
         }
     }
 

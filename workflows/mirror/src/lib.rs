@@ -93,7 +93,8 @@ fn run(input: Input) -> Result<Report> {
         None
     });
 
-    let options = TransferOptions { read_back: input.read_back, ..TransferOptions::default() };
+    // What a night's outage leaves behind is gone on with, not begun anew.
+    let options = TransferOptions { read_back: input.read_back, ..TransferOptions::new().or_pause() };
     let (mut report, mut failed, mut first) = (Report::default(), 0, None);
     site.batch(input.parallel, &options)?.run_all(wanted, |outcome| {
         match outcome.receipt {

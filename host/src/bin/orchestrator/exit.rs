@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line or the configuration is wrong, or a grant was refused.
     Usage = 2,
-    /// No such run, file or name.
+    /// No such run or file, or nothing to resume.
     NotFound = 3,
     /// A remote file isn't there.
     RemoteMissing = 4,
@@ -80,7 +80,7 @@ impl Exit {
             Self::Ok => "it worked",
             Self::Failed => "the run failed",
             Self::Usage => "usage or configuration is wrong, or a grant was refused",
-            Self::NotFound => "no such run, file or name; nothing to resume",
+            Self::NotFound => "no such run or file, or nothing to resume",
             Self::RemoteMissing => "a remote file isn't there",
             Self::Temporary => "temporary: the same again may work; a paused run can be resumed",
             Self::Verification => "content isn't what it should be",
@@ -132,11 +132,10 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
         | C::FileChanged
         | C::FileTooLarge
         | C::FileIo
-        | C::CallInvalid
         | C::HostBug => Exit::Failed,
         C::FileNotFound => Exit::NotFound,
         C::VerifyDigest | C::VerifyRecords | C::VerifySize => Exit::Verification,
-        C::GrantRefused | C::InputInvalid | C::ConfigInvalid => Exit::Usage,
+        C::GrantRefused | C::InputInvalid | C::CallInvalid | C::ConfigInvalid => Exit::Usage,
         C::RunCancelled => Exit::Cancelled,
         C::RunInterrupted => Exit::Interrupted,
         C::RunDeadline => Exit::Deadline,
@@ -163,7 +162,11 @@ pub(crate) fn of_outcome(outcome: &RunOutcome, interrupted: Exit) -> Exit {
         RunOutcome::Interrupted => interrupted,
         RunOutcome::Paused { why, fault } => match why {
             PauseReason::Trapped | PauseReason::Diverged | PauseReason::Suspected => Exit::Workflow,
-            PauseReason::Exhausted | PauseReason::Asked => Exit::Temporary,
+            PauseReason::Asked => Exit::Temporary,
+            PauseReason::Exhausted => match of_fault(fault) {
+                exit @ (Exit::Login | Exit::Usage) => exit,
+                _ => Exit::Temporary,
+            },
             PauseReason::NoSpace => match of_fault(fault) {
                 Exit::StateUnwritable => Exit::StateUnwritable,
                 _ => Exit::NoSpace,

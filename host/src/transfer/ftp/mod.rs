@@ -51,6 +51,7 @@ mod trust;
 
 mod learned;
 mod place;
+mod ready;
 mod secret;
 
 #[cfg(test)]
@@ -61,3 +62,4 @@ mod tests;
 mod tls_tests;
 
 pub use connector::FtpConnector;
+pub use ready::unreadable;

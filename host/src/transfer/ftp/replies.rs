@@ -227,7 +227,7 @@ pub(super) fn fault(reply: &Reply, doing: &str, moved: bool) -> Fault {
         }
         Meaning::Protection => fault
             .with_hint("the server wants another protection; see `tls` of this site in the configuration"),
-        Meaning::NoSpace => fault.with_hint("make room on the server, then `orchestrator resume`"),
+        Meaning::NoSpace => fault.with_hint("make room on the server, or ask for a larger quota"),
         _ => fault,
     }
 }

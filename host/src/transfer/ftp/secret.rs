@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use suppaftp::{Encoding, Utf8Encoding};
 
+use super::ready::unopened;
 use crate::model::{Fault, FaultCode, SecretRef};
 use crate::transfer::local::blocking;
 
@@ -56,6 +57,16 @@ pub(super) async fn read(reference: &SecretRef, site: &str) -> Result<SecretStri
         return Err(invalid("it has a control character or more than one line"));
     }
     Ok(SecretString::from(line))
+}
+
+/// Why there is nothing behind a reference; `None` when there is, and for a command, which isn't run.
+pub(super) fn absence(reference: &SecretRef) -> Option<String> {
+    match reference {
+        SecretRef::Env(name) if std::env::var_os(name).is_some() => None,
+        SecretRef::Env(name) => Some(format!("the environment variable `{name}` is not set")),
+        SecretRef::File(path) => unopened(path),
+        SecretRef::Command(_) => None,
+    }
 }
 
 /// What `sh -c command` prints on its standard output.

@@ -1,9 +1,10 @@
-//! `config show|check|path`
+//! `config show|check|schema|path`
 
 use std::path::Path;
 
 use orchestrator_host::config::{Config, Origin, find, show_duration, show_size};
 use orchestrator_host::model::{DataMode, SecretRef, Site, TlsMode, TlsVerify};
+use orchestrator_host::transfer::ftp;
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -24,6 +25,8 @@ enum Command {
     Show,
     /// Read all of it, and look whether every file and password that it names can be read
     Check,
+    /// Print the JSON schema of the file, for editors
+    Schema,
     /// Print which file is read
     Path,
 }
@@ -32,6 +35,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Command::Show => show(context),
         Command::Check => check(context),
+        Command::Schema => {
+            output::print(&format!("{:#}\n", Config::schema()))?;
+            Ok(Exit::Ok)
+        }
         Command::Path => path(context),
     }
 }
@@ -218,31 +225,8 @@ fn check(context: &Context) -> Result<Exit, Failure> {
     let config = context.config()?;
     let mut wrong = Vec::new();
     for site in config.sites.values() {
-        let mut complain =
-            |key: &str, what: String| wrong.push(format!("[site.{}] {key}: {what}", site.name));
-        let tls = &site.tls;
-        for (key, path) in
-            [("ca_file", &tls.ca_file), ("client_cert", &tls.client_cert), ("client_key", &tls.client_key)]
-        {
-            if let Some(Err(error)) = path.as_ref().map(std::fs::File::open) {
-                complain(
-                    key,
-                    format!("{} can't be read: {error}", path.as_deref().unwrap_or(Path::new("")).display()),
-                );
-            }
-        }
-        match &site.password {
-            Some(SecretRef::Env(name)) if std::env::var_os(name).is_none() => {
-                complain("password", format!("the variable {name} isn't set"));
-            }
-            Some(SecretRef::File(path)) => {
-                if let Err(error) = std::fs::read(path) {
-                    complain("password", format!("{} can't be read: {error}", path.display()));
-                }
-            }
-            // A command may ask somebody, or cost something: it is run when the site is used.
-            Some(SecretRef::Env(_) | SecretRef::Command(_)) | None => {}
-        }
+        let unreadable = ftp::unreadable(site);
+        wrong.extend(unreadable.into_iter().map(|(key, why)| format!("[site.{}] {key}: {why}", site.name)));
     }
     let file =
         config.file.as_deref().map_or("no file; defaults hold".to_owned(), |file| file.display().to_string());

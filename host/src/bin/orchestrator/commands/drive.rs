@@ -37,6 +37,19 @@ fn refused(context: &Context, failure: &Failure) {
     }
 }
 
+/// Says what became of a run whose process no longer answers, or of one that was refused.
+fn lost(context: &Context, run: Option<&RunId>, mut failure: Failure) -> Failure {
+    let Some(run) = run.filter(|_| failure.code == "node.lost") else {
+        refused(context, &failure);
+        return failure;
+    };
+    failure.hint = Some(format!("`orchestrator resume {run}` goes on where it was"));
+    if context.format != Format::Text {
+        let _ = output::json(&document(Some(run), "lost", "fault", failure.to_json()));
+    }
+    failure
+}
+
 /// Sends a request that drives a run, and sees it to its end.
 pub(super) async fn run(context: &Context, config: Config, request: Request) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
@@ -52,21 +65,18 @@ pub(super) async fn run(context: &Context, config: Config, request: Request) -> 
     };
     let (access, call) = opened.inspect_err(|failure| refused(context, failure))?;
     let mut progress = Progress::new(context);
-    let watched = watch(&access, call, &mut signals, &mut progress).await;
+    let mut run = None;
+    let watched = watch(&access, call, &mut signals, &mut progress, &mut run).await;
     progress.end();
     let result = match watched {
         Ok(Watched::Ended(run, outcome, signal)) => {
             tell(context, &run, outcome, signal.unwrap_or(Exit::Interrupted))
         }
-        Ok(Watched::Now(run, exit)) => {
+        Ok(Watched::Now(exit)) => {
             hint_at_resume(run.as_ref());
             return Ok(exit);
         }
-        Err(error) => {
-            let failure = Failure::from(error);
-            refused(context, &failure);
-            Err(failure)
-        }
+        Err(error) => Err(lost(context, run.as_ref(), error.into())),
     };
     finish(&access, &mut signals).await;
     result
@@ -77,7 +87,7 @@ enum Watched {
     /// The run ended, perhaps because of a signal.
     Ended(RunId, RunOutcome, Option<Exit>),
     /// A second signal came, or the time was up: the process ends where it is.
-    Now(Option<RunId>, Exit),
+    Now(Exit),
 }
 
 async fn watch(
@@ -85,8 +95,8 @@ async fn watch(
     mut call: Call,
     signals: &mut Signals,
     progress: &mut Progress,
+    run: &mut Option<RunId>,
 ) -> Result<Watched, Error> {
-    let mut run = None;
     let interrupting = call.interrupter();
     let stopping = async {
         interrupting.interrupt(access).await;
@@ -101,7 +111,7 @@ async fn watch(
             reply = call.next() => match reply {
                 Some(Reply::Accepted { run: accepted }) => {
                     progress.accepted(&accepted);
-                    run = Some(accepted);
+                    *run = Some(accepted);
                 }
                 Some(Reply::Event { event }) => progress.event(&event),
                 Some(Reply::Outcome { run, outcome }) => return Ok(Watched::Ended(run, outcome, signal)),
@@ -119,14 +129,14 @@ async fn watch(
             },
             exit = signals.next() => {
                 if signal.replace(exit).is_some() {
-                    return Ok(Watched::Now(run, exit));
+                    return Ok(Watched::Now(exit));
                 }
                 progress.say("ending in good order; once more ends it now");
                 deadline.as_mut().reset(tokio::time::Instant::now() + END_WITHIN);
             }
             () = &mut stopping, if signal.is_some() => {}
             () = &mut deadline, if signal.is_some() => {
-                return Ok(Watched::Now(run, signal.unwrap_or(Exit::Interrupted)));
+                return Ok(Watched::Now(signal.unwrap_or(Exit::Interrupted)));
             }
         }
     }
@@ -195,7 +205,11 @@ fn tell(context: &Context, run: &RunId, outcome: RunOutcome, signal: Exit) -> Re
         RunOutcome::Paused { why, fault } => {
             let mut failure = failure(fault, format!("run {run} is paused ({})", why_text(why)));
             failure.exit = exit;
-            failure.hint.get_or_insert_with(|| format!("`orchestrator resume {run}` goes on"));
+            failure.hint = Some(match failure.hint {
+                Some(hint) if hint.contains("resume") => hint,
+                Some(hint) => format!("{hint}; then `orchestrator resume {run}` goes on"),
+                None => format!("`orchestrator resume {run}` goes on"),
+            });
             Err(failure)
         }
         RunOutcome::Cancelled => {

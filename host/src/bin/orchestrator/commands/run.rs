@@ -56,9 +56,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let grants = grants(context, &config, args.sites, args.folders)?;
         let workflow = context.absolute(&args.workflow);
         // Looked at here, where the path was typed: whoever holds the state may stand elsewhere.
-        std::fs::File::open(&workflow).map_err(|error| {
+        let opened = std::fs::File::open(&workflow).and_then(|file| file.metadata()).map_err(|error| {
             Failure::local(format_args!("read the workflow {}", workflow.display()), &error)
         })?;
+        if opened.is_dir() {
+            return Err(Failure::usage(format!("{} is a folder, not a workflow", workflow.display())));
+        }
         Ok((config, Request::Run { workflow, input, grants }))
     });
     let (config, request) = request?;
@@ -92,7 +95,7 @@ fn existing_folder(path: &Path) -> Result<PathBuf, Failure> {
         Failure::local(doing(), &error).with_hint(format!("make it first: mkdir -p {}", path.display()))
     })?;
     if !real.is_dir() {
-        return Err(Failure::local(doing(), &std::io::ErrorKind::NotADirectory.into()));
+        return Err(Failure::usage(format!("{}: it is a file", doing())));
     }
     Ok(real)
 }

@@ -282,7 +282,7 @@ pub(crate) fn of_fault(code: &'static FaultCode) -> Page {
         ),
         C::CallInvalid => (
             "the workflow made a call that no host could carry out",
-            "It is a fault of the workflow; the message says of what call.",
+            "The message says of what call. It is a fault of the workflow, or of the input that it was given: a number out of bounds, a glob with an open bracket.",
         ),
         C::ConfigInvalid => (
             "the configuration, or a password that it refers to, can't be used",

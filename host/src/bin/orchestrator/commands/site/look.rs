@@ -48,12 +48,13 @@ pub(super) fn test(context: &Context, args: &Test) -> Result<Exit, Failure> {
         let names = feature_names(&features);
         match context.format {
             Format::Text => output::print(&format!(
-                "{} answers at {} after {millis} ms; logged in as {}, {}\nit knows   {}\nits root   {count} entries\n",
+                "{} answers at {} after {millis} ms; logged in as {}, {}\nit knows   {}\nits root   {count} {}\n",
                 site.name,
                 address(&site),
                 site.user,
                 if features.tls { "under TLS" } else { "in clear" },
                 names.join(", "),
+                if count == 1 { "entry" } else { "entries" },
             ))?,
             Format::Json | Format::Jsonl => output::json(&json!({
                 "$type": "orchestrator.site-test/1",
@@ -90,15 +91,23 @@ pub(super) fn ls(context: &Context, args: &Ls) -> Result<Exit, Failure> {
         let transfers = super::transfers(&config);
         let (mut entries, mut unparsed) = (Vec::new(), Vec::new());
         let glob = args.glob.as_deref();
-        transfers
-            .list(&site, &args.target.path, glob, args.recursive, &mut |item| match item {
+        let path = &args.target.path;
+        let listed = transfers
+            .list(&site, path, glob, args.recursive, &mut |item| match item {
                 ListItem::Entry(entry) => entries.push(entry),
                 ListItem::Unparsed(line) => unparsed.push(line),
             })
-            .await?;
+            .await;
+        if let Err(fault) = listed {
+            // As with `ls`: a file is shown itself.
+            match transfers.stat(&site, path).await {
+                Ok(Some(file)) if fault.reply.is_some() && file.kind == FileKind::File => entries.push(file),
+                _ => return Err(fault.into()),
+            }
+        }
         transfers.close().await;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        let name = |entry: &FileInfo| name_below(&entry.path, args.target.path.as_str()).to_owned();
+        let name = |entry: &FileInfo| name_below(&entry.path, path.as_str()).to_owned();
         match context.format {
             Format::Json => {
                 let entries: Vec<Value> = entries.iter().map(|entry| document(entry, &name(entry))).collect();

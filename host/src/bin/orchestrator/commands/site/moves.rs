@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orchestrator_host::config::Config;
 use orchestrator_host::model::{
-    ByteCount, Direction, Exhausted, Fault, FaultCode, ItemId, Receipt, RemotePath, RetryPolicy, RunEvent,
+    ByteCount, Direction, Exhausted, Fault, FaultCode, ItemId, LocalPath, Receipt, RemotePath, RunEvent,
     RunId, Site, StepSeq, Timestamp, TransferId, TransferOptions,
 };
 use orchestrator_host::node::KeptLog;
@@ -115,7 +115,10 @@ fn local_file(path: &Path) -> Result<LocalFile, Failure> {
     // A link is named by the user and so is followed; what a workflow names never is.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().unwrap_or(Path::new("/"));
-    Ok(LocalRoot::open("local", folder)?.file(name_of(&path)?)?)
+    // Messages name the file after its folder, as they do for workflows.
+    let granted = folder.file_name().and_then(|name| name.to_str());
+    let granted = granted.filter(|name| LocalPath::parse(name).is_ok()).unwrap_or("local");
+    Ok(LocalRoot::open(granted, folder)?.file(name_of(&path)?)?)
 }
 
 fn name_of(path: &Path) -> Result<&str, Failure> {
@@ -221,9 +224,7 @@ fn log(state: &Path, what: &Move) -> Result<Log, Failure> {
 /// The options of the transfer. With a log that lasts, it is left to be gone on with when attempts are
 /// used up, not cleared away.
 fn options(what: &Move, lasting: bool) -> TransferOptions {
-    let on_exhausted = if lasting { Exhausted::Pause } else { what.site.retry.on_exhausted };
-    let retry = RetryPolicy { on_exhausted, ..what.site.retry.clone() };
-    TransferOptions { retry: Some(retry), ..what.options.clone() }
+    TransferOptions { on_exhausted: lasting.then_some(Exhausted::Pause), ..what.options.clone() }
 }
 
 /// Whether the same command can go on where this one ended; then the part and its log stay.
