@@ -44,8 +44,7 @@ impl Default for Events {
 }
 
 /// Turns what a transfer tells into events of its run.
-#[derive(Debug)]
-pub(super) struct TransferWatch {
+pub(super) struct TransferWatch<'a> {
     /// Where to.
     pub(super) events: Events,
     /// Which transfer.
@@ -54,9 +53,11 @@ pub(super) struct TransferWatch {
     pub(super) direction: Direction,
     /// The name that people see.
     pub(super) name: String,
+    /// Called when it needs its session no more.
+    pub(super) landed: &'a (dyn Fn() + Sync),
 }
 
-impl Watch for TransferWatch {
+impl Watch for TransferWatch<'_> {
     fn started(&self, total: Option<ByteCount>, from: ByteCount) {
         self.events.send(RunEvent::TransferStarted {
             transfer: self.transfer,
@@ -79,5 +80,9 @@ impl Watch for TransferWatch {
             fault: fault.clone(),
             wait_ms,
         });
+    }
+
+    fn landed(&self) {
+        (self.landed)();
     }
 }

@@ -32,7 +32,26 @@ struct State {
     queues: Vec<Weak<Queue>>,
 }
 
+/// A handle that starts work and keeps nothing alive: work that held on to its own run would never be
+/// dropped with it.
+pub(super) struct Spawner {
+    inner: Weak<Inner>,
+}
+
+impl Spawner {
+    /// See [`Workers::spawn`]. Nothing begins once the run is gone.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(inner) = self.inner.upgrade() {
+            Workers { inner }.spawn(work);
+        }
+    }
+}
+
 impl Workers {
+    pub(super) fn spawner(&self) -> Spawner {
+        Spawner { inner: Arc::downgrade(&self.inner) }
+    }
+
     pub(super) fn new() -> Self {
         Self { inner: Arc::new(Inner { live: watch::Sender::new(false), state: Mutex::default() }) }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::local::LocalFile;
+use super::local::{Finished, Finishing, Group, LocalFile, Placed, Placing, finish_all, place_all};
 use super::log::TransferLog;
 use super::options::Options;
 use super::part::PartName;
@@ -29,6 +29,8 @@ struct Inner {
     pool: Pool,
     clock: Arc<dyn Clock>,
     options: Options,
+    finishing: Group<Finishing, Finished>,
+    placing: Group<Placing, Placed>,
     /// The state of a splitmix64 generator, for jitter only.
     dice: AtomicU64,
 }
@@ -63,7 +65,8 @@ impl Transfers {
         let _ = getrandom::fill(&mut seed);
         let pool = Pool::new(connect, clock.clone(), &options);
         let dice = AtomicU64::new(u64::from_le_bytes(seed));
-        Self { inner: Arc::new(Inner { pool, clock, options, dice }) }
+        let (finishing, placing) = (Group::new(finish_all), Group::new(place_all));
+        Self { inner: Arc::new(Inner { pool, clock, options, finishing, placing, dice }) }
     }
 
     /// Says QUIT on all sessions that aren't in use; for the end of the process.
@@ -77,6 +80,16 @@ impl Transfers {
 
     pub(super) fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// Makes complete parts durable, many at a time.
+    pub(super) fn finishing(&self) -> &Group<Finishing, Finished> {
+        &self.inner.finishing
+    }
+
+    /// Gives complete parts their names, many at a time.
+    pub(super) fn placing(&self) -> &Group<Placing, Placed> {
+        &self.inner.placing
     }
 
     /// A session of this site; see [`Pool::lease`].

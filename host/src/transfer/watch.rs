@@ -15,6 +15,9 @@ pub trait Watch: Send + Sync {
 
     /// The `attempt`-th attempt failed, and the next one follows after `wait`.
     fn retry(&self, attempt: u32, fault: &Fault, wait: Duration);
+
+    /// Every byte has come, and the session is given back: what is left takes this machine alone.
+    fn landed(&self) {}
 }
 
 /// Tells nobody.

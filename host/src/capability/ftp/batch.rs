@@ -85,8 +85,9 @@ impl wit::HostBatch for Ctx {
             Err(fault) => return Ok(Err(failure(fault))),
         };
         let mover = self.mover();
-        let entered = self.signals.enter();
-        let queue = Arc::new(Queue::new(batch, site, options, usize::from(parallel), mover, entered));
+        let (entered, spawner) = (self.signals.enter(), self.workers.spawner());
+        let parallel = usize::from(parallel);
+        let queue = Arc::new(Queue::new(batch, site, options, parallel, mover, entered, spawner));
         self.workers.watch(&queue);
         Ok(Ok(self.push(Batch { queue, next: 0, uncommitted: BTreeSet::new() })?))
     }

@@ -1,17 +1,23 @@
 //! A batch's transfers: waiting, under way, ready to be delivered, delivered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::table::Table;
-use super::transfer::{Mover, Transfer};
+use super::transfer::{Mover, Moving, Transfer};
 use crate::capability::ctx::cancelled;
 use crate::capability::signals::Entered;
+use crate::capability::workers::Spawner;
 use crate::journal::{Halt, Slot};
-use crate::model::{Fault, ItemId, Receipt, StepSeq, TransferId, TransferOptions};
+use crate::model::{Fault, ItemId, PauseReason, Receipt, StepSeq, TransferId, TransferOptions};
 use crate::transfer::StopKind;
+
+/// How many transfers may wait for the disk besides those that move: so many share what it takes to make
+/// small files durable.
+const LANDED_MAX: usize = 64;
 
 /// How a transfer of a batch ended, for the guest.
 pub(super) type Outcome = (u32, Result<Receipt, Fault>);
@@ -25,6 +31,7 @@ pub(crate) struct Queue {
     pub(super) parallel: usize,
     pub(super) mover: Mover,
     entered: Entered,
+    spawner: Spawner,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -37,12 +44,18 @@ struct State {
     ready: VecDeque<Outcome>,
     /// Worker tasks that have not ended.
     workers: usize,
+    /// Those of them whose transfer needs its session no more: they don't count as moving files.
+    landed: usize,
     /// Only transfers that have begun, in this process or an earlier one, go on.
     closed: bool,
     /// Nothing begins any more.
     abandoned: bool,
     /// Why a worker stopped the run.
     halt: Option<Halt>,
+    /// Why the run pauses once nothing else can be done: a transfer's attempts are used up.
+    pause: Option<Halt>,
+    /// How many transfers in a row have used up their attempts.
+    used_up: usize,
 }
 
 struct Item {
@@ -60,6 +73,20 @@ pub(super) enum Next {
     Wait,
 }
 
+impl State {
+    /// Whether so many transfers have failed in a row that the next one would, too: all that moved at a
+    /// time. A single file that is locked for ever must not hold up the others, and a server that is
+    /// gone must not be asked for each of a thousand.
+    fn gives_up(&self, parallel: usize) -> bool {
+        self.used_up >= parallel
+    }
+
+    /// Workers that move files, or are about to.
+    fn moving(&self) -> usize {
+        self.workers - self.landed
+    }
+}
+
 impl Queue {
     pub(super) fn new(
         batch: StepSeq,
@@ -68,6 +95,7 @@ impl Queue {
         parallel: usize,
         mover: Mover,
         entered: Entered,
+        spawner: Spawner,
     ) -> Self {
         Self {
             batch,
@@ -76,6 +104,7 @@ impl Queue {
             parallel,
             mover,
             entered,
+            spawner,
             state: Mutex::default(),
             changed: Notify::new(),
         }
@@ -97,7 +126,7 @@ impl Queue {
         for (id, (transfer, slot)) in (first..).zip(transfers) {
             state.waiting.insert(id, Item { transfer, slot });
         }
-        let wanted = state.waiting.len().min(self.parallel).saturating_sub(state.workers);
+        let wanted = state.waiting.len().min(self.parallel).saturating_sub(state.moving());
         state.workers += wanted;
         wanted
     }
@@ -139,7 +168,14 @@ impl Queue {
         if self.entered.stop().kind() == Some(StopKind::Interrupt) {
             return Err(Halt::Interrupted);
         }
-        Ok(if state.waiting.is_empty() && state.under_way.is_empty() { Next::Finished } else { Next::Wait })
+        let begins = !state.waiting.is_empty() && !state.gives_up(self.parallel);
+        if begins || !state.under_way.is_empty() {
+            return Ok(Next::Wait);
+        }
+        match &state.pause {
+            Some(pause) => Err(pause.clone()),
+            None => Ok(Next::Finished),
+        }
     }
 
     /// Until something changes. To be made before looking, so that no change is missed.
@@ -165,7 +201,9 @@ impl Queue {
     fn take(&self) -> Option<(u32, Item)> {
         let mut state = self.state();
         let stopped = self.entered.stop().kind() == Some(StopKind::Interrupt);
-        if stopped || state.abandoned || state.halt.is_some() {
+        // While this one's transfer was made durable, another worker took its place.
+        let replaced = state.moving() > self.parallel;
+        if replaced || stopped || state.abandoned || state.halt.is_some() || state.gives_up(self.parallel) {
             state.workers -= 1;
             drop(state);
             self.changed.notify_waiters();
@@ -183,22 +221,66 @@ impl Queue {
         }
     }
 
-    async fn one(&self, id: u32, item: Item) -> Result<Result<Receipt, Fault>, Halt> {
+    /// A transfer needs its session no more: the next one may begin meanwhile. False when so many are
+    /// in that state that it has to wait.
+    fn land(self: &Arc<Self>) -> bool {
+        let mut state = self.state();
+        if state.landed >= LANDED_MAX {
+            return false;
+        }
+        state.landed += 1;
+        let more = !state.waiting.is_empty() && state.moving() < self.parallel;
+        state.workers += usize::from(more);
+        drop(state);
+        if more {
+            self.spawner.spawn(Arc::clone(self).work());
+        }
+        true
+    }
+
+    async fn one(self: &Arc<Self>, id: u32, item: Item) -> Result<Result<Receipt, Fault>, Halt> {
         let stop = self.entered.stop();
         let ended = self.is_closed() || stop.kind() == Some(StopKind::Cancel);
         // One that has begun is gone on with even then: it takes its part away, or finishes.
         if ended && !Table::new(Arc::clone(&item.slot)).has_begun().await.unwrap_or(true) {
             return Ok(Err(cancelled()));
         }
-        let transfer = TransferId { step: self.batch, item: ItemId(id) };
-        self.mover.move_file(&self.site, &item.transfer, &self.options, transfer, item.slot, stop).await
+        let has_landed = AtomicBool::new(false);
+        let landed = || {
+            // Once only: an attempt that fails after it is followed by another.
+            if !has_landed.load(Ordering::Relaxed) && self.land() {
+                has_landed.store(true, Ordering::Relaxed);
+            }
+        };
+        let moving = Moving {
+            site: &self.site,
+            transfer: &item.transfer,
+            options: &self.options,
+            id: TransferId { step: self.batch, item: ItemId(id) },
+            slot: item.slot,
+            stop,
+            landed: &landed,
+        };
+        let outcome = self.mover.move_file(moving).await;
+        if has_landed.into_inner() {
+            self.state().landed -= 1;
+        }
+        outcome
     }
 
     fn finish(&self, id: u32, outcome: Result<Result<Receipt, Fault>, Halt>) {
         let mut state = self.state();
         state.under_way.remove(&id);
         match outcome {
-            Ok(outcome) => state.ready.push_back((id, outcome)),
+            Ok(outcome) => {
+                state.used_up = 0;
+                state.ready.push_back((id, outcome));
+            }
+            // It isn't delivered: the resumed run goes on with it.
+            Err(pause @ Halt::Pause(PauseReason::Exhausted, _)) => {
+                state.used_up += 1;
+                state.pause.get_or_insert(pause);
+            }
             Err(halt) => state.halt = Some(halt),
         }
         drop(state);

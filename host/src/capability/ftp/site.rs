@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
-use super::transfer::{Transfer, exhausted, only};
+use super::transfer::{Moving, Transfer, exhausted, only};
 use crate::capability::bindings::ftp::{
     Digest as WitDigest, Failure, Features as WitFeatures, FileInfo as WitFileInfo,
     HashAlgorithm as WitAlgorithm, Host, HostSite, Receipt as WitReceipt, TransferOptions as WitOptions,
@@ -387,9 +387,16 @@ impl Ctx {
         // what has come is committed.
         let moved: Result<Receipt, Fault> = self
             .step(kind, &args, Recovery::Rerun, async |step, stop| {
-                let slot = step.slot(ItemId(0)).await;
-                let id = only(step.seq());
-                mover.move_file(&site, &transfer, &options, id, slot, stop).await?.map_err(Fail::Fault)
+                let moving = Moving {
+                    site: &site,
+                    transfer: &transfer,
+                    options: &options,
+                    id: only(step.seq()),
+                    slot: step.slot(ItemId(0)).await,
+                    stop,
+                    landed: &|| {},
+                };
+                mover.move_file(moving).await?.map_err(Fail::Fault)
             })
             .await?;
         Ok(moved.map(receipt_to_wit).map_err(failure))

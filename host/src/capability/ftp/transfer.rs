@@ -31,18 +31,24 @@ pub(super) struct Mover {
     pub(super) events: Events,
 }
 
+/// One of the files.
+pub(super) struct Moving<'a> {
+    pub(super) site: &'a str,
+    pub(super) transfer: &'a Transfer,
+    pub(super) options: &'a TransferOptions,
+    pub(super) id: TransferId,
+    /// Where it keeps its offsets.
+    pub(super) slot: Arc<Slot>,
+    pub(super) stop: &'a Stop,
+    /// Called when it needs its session no more.
+    pub(super) landed: &'a (dyn Fn() + Sync),
+}
+
 impl Mover {
     /// Moves one file. The inner result is for the guest.
-    pub(super) async fn move_file(
-        &self,
-        site: &str,
-        transfer: &Transfer,
-        options: &TransferOptions,
-        id: TransferId,
-        slot: Arc<Slot>,
-        stop: &Stop,
-    ) -> Result<Result<Receipt, Fault>, Halt> {
-        let outcome = match self.attempt(site, transfer, options, id, slot, stop).await {
+    pub(super) async fn move_file(&self, moving: Moving<'_>) -> Result<Result<Receipt, Fault>, Halt> {
+        let (id, options) = (moving.id, moving.options);
+        let outcome = match self.attempt(moving).await {
             Ok(receipt) => Ok(receipt),
             Err((site, fault)) => Err(settle(fault, site.as_deref(), options)?),
         };
@@ -50,15 +56,8 @@ impl Mover {
         Ok(outcome)
     }
 
-    async fn attempt(
-        &self,
-        site: &str,
-        transfer: &Transfer,
-        options: &TransferOptions,
-        id: TransferId,
-        slot: Arc<Slot>,
-        stop: &Stop,
-    ) -> Result<Receipt, (Option<Arc<Site>>, Fault)> {
+    async fn attempt(&self, moving: Moving<'_>) -> Result<Receipt, (Option<Arc<Site>>, Fault)> {
+        let Moving { site, transfer, options, id, slot, stop, landed } = moving;
         let site = self.reach.site(site).map_err(|fault| (None, fault))?;
         let told = |fault| (Some(Arc::clone(&site)), fault);
         let local = self.reach.file(&transfer.local).await.map_err(told)?;
@@ -67,6 +66,7 @@ impl Mover {
             transfer: id,
             direction: transfer.direction,
             name: transfer.remote.to_string(),
+            landed,
         };
         let job = Job {
             site: Arc::clone(&site),
@@ -89,13 +89,16 @@ impl Mover {
 
 /// A fault of a transfer for the guest, or what stops the guest instead of it.
 fn settle(fault: Fault, site: Option<&Site>, options: &TransferOptions) -> Result<Fault, Halt> {
-    let policy = options.retry.as_ref().or(site.map(|site| &site.retry));
-    exhausted(judge(fault)?, policy.map(|policy| policy.on_exhausted))
+    let policy = match site {
+        Some(site) => Some(options.retry_policy(&site.retry).on_exhausted),
+        None => options.on_exhausted,
+    };
+    exhausted(judge(fault)?, policy)
 }
 
-/// A transient fault that comes through has used up its attempts; the policy says what then.
+/// A fault that comes through and may be mended has used up its attempts; the policy says what then.
 pub(super) fn exhausted(fault: Fault, policy: Option<Exhausted>) -> Result<Fault, Halt> {
-    if fault.is_transient() && policy == Some(Exhausted::Pause) {
+    if fault.may_be_mended() && policy == Some(Exhausted::Pause) {
         return Err(Halt::Pause(PauseReason::Exhausted, Box::new(fault)));
     }
     if matches!(fault.code, FaultCode::StateUnwritable | FaultCode::StateDamaged) {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::receive::{End, Receive};
 use super::resume::{overlap, verified_prefix};
 use super::run::Download;
@@ -19,7 +21,7 @@ use crate::transfer::remote::Finish;
 
 /// Files up to this length are committed only once, when they are verified: fetching them again costs
 /// no more than another write to the log.
-const SMALL_BYTES: u64 = 1 << 20;
+pub(super) const SMALL_BYTES: u64 = 1 << 20;
 
 /// What the source turned out to be, compared with what it was.
 enum Source {
@@ -175,8 +177,13 @@ impl Download<'_> {
         let committed = hasher.length();
         let total = source.size.map(|size| size.0);
         let overlap_bytes = self.transfers.options().overlap.0;
-        let reader = part.clone();
-        let overlap = blocking(move || overlap(&reader, committed, overlap_bytes)).await?;
+        let overlap = match committed {
+            0 => Bytes::new(),
+            _ => {
+                let reader = part.clone();
+                blocking(move || overlap(&reader, committed, overlap_bytes)).await?
+            }
+        };
         let from = committed - u64::try_from(overlap.len()).unwrap_or(0);
         match self.job.stop.unless(lease.begin_retrieve(&self.job.remote, Offset(from))).await {
             Ok(()) => {}

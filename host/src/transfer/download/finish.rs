@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempt::SMALL_BYTES;
 use super::run::Download;
 use crate::crash;
 use crate::model::{
@@ -12,7 +13,8 @@ use crate::model::{
 use crate::transfer::course::Trouble;
 use crate::transfer::hash::Hasher;
 use crate::transfer::local::{
-    Identity, LocalFile, PartFile, Renamed, Source, blocking, count_records, replace_mode,
+    Finished, Finishing, Identity, LocalFile, PartFile, Placing, Renamed, Source, blocking, count_records,
+    replace_mode,
 };
 use crate::transfer::policy;
 use crate::transfer::pool::Lease;
@@ -42,6 +44,7 @@ impl Download<'_> {
         let digests = hasher.digests();
         let compared = self.compare_with_server(&mut lease, &digests).await?;
         lease.give_back();
+        self.job.watch.landed();
         let expected =
             policy::check_expected(self.job.remote.as_str(), &digests, self.job.options.expect.as_ref())?;
         let counted = self.check_records(part.at().clone()).await?;
@@ -52,17 +55,15 @@ impl Download<'_> {
             _ => Proof::SizeOnly,
         };
         let modified = source.modified.filter(|_| self.job.options.keep_mtime);
-        let target = self.job.local.clone();
-        let (part, target) = blocking(move || {
-            if let Some(modified) = modified {
-                part.set_modified(modified)?;
-            }
-            part.sync()?;
-            Ok((part.identity()?, target.identity_now()?))
-        })
-        .await?;
+        let finishing = Finishing { part, modified, target: self.job.local.clone() };
+        let group = self.transfers.finishing();
+        let finished = match hasher.length() {
+            0..=SMALL_BYTES => group.join(finishing).await?,
+            _ => group.alone(finishing).await?,
+        };
         self.pending = None;
         let resumed_from = self.course.resumed_from;
+        let Finished { part, target } = finished;
         let verified = Verified { part, target, digests, proof, resumed_from };
         self.course.attempts.open = false;
         let mut writes = Writes::default().attempts(&self.course.attempts)?.verified(&verified)?;
@@ -121,18 +122,21 @@ impl Download<'_> {
 
     /// Puts the verified part in its place.
     async fn place(&mut self, verified: Verified) -> Result<Receipt, Fault> {
-        if !self.job.options.direct {
-            let generation = self.header.as_ref().map_or(1, |header| header.generation);
-            let (part, target) = (self.part_of(generation), self.job.local.clone());
-            let replace = replace_mode(self.job.options.if_exists);
-            let renamed = blocking(move || part.rename_now(&target, replace)).await?;
-            match renamed {
-                Renamed::Done => {}
-                Renamed::Taken if self.job.options.if_exists == IfExists::Skip => return self.left().await,
-                Renamed::Taken => return Err(self.taken()),
-            }
+        if self.job.options.direct {
+            return self.receipt(verified).await;
         }
-        self.receipt(verified).await
+        let generation = self.header.as_ref().map_or(1, |header| header.generation);
+        let placing = Placing {
+            part: self.part_of(generation),
+            target: self.job.local.clone(),
+            replace: replace_mode(self.job.options.if_exists),
+        };
+        let placed = self.transfers.placing().join(placing).await?;
+        match placed.renamed {
+            Renamed::Done => Ok(self.receipt_of(verified, placed.file)),
+            Renamed::Taken if self.job.options.if_exists == IfExists::Skip => self.left().await,
+            Renamed::Taken => Err(self.taken()),
+        }
     }
 
     /// Goes on after a crash between `Verified` and the end.
@@ -168,21 +172,19 @@ impl Download<'_> {
 
     async fn receipt(&self, verified: Verified) -> Result<Receipt, Fault> {
         let local = &self.job.local;
-        let Some(file) = local.root.stat(&local.inside).await? else {
-            // Whoever waits for the files may be as fast as that.
-            let file = FileInfo {
-                path: local.to_string(),
-                kind: crate::model::FileKind::File,
-                size: Some(ByteCount(verified.part.size)),
-                modified: None,
-                unique: None,
-            };
-            return Ok(self.receipt_of(verified, file));
-        };
+        let file = local.root.stat(&local.inside).await?;
         Ok(self.receipt_of(verified, file))
     }
 
-    fn receipt_of(&self, verified: Verified, file: FileInfo) -> Receipt {
+    fn receipt_of(&self, verified: Verified, file: Option<FileInfo>) -> Receipt {
+        // Whoever waits for the files may have taken it away already.
+        let file = file.unwrap_or_else(|| FileInfo {
+            path: self.job.local.to_string(),
+            kind: crate::model::FileKind::File,
+            size: Some(ByteCount(verified.part.size)),
+            modified: None,
+            unique: None,
+        });
         Receipt {
             bytes: ByteCount(verified.part.size),
             resumed_from: ByteCount(verified.resumed_from),

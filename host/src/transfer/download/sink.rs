@@ -1,5 +1,6 @@
 //! Where the bytes of a download go: hashed and written on a thread of their own, so that neither
-//! waits for the network nor the network for them.
+//! waits for the network nor the network for them. The thread begins once it has something to do that
+//! can't wait: so a small file is hashed and written in one go when all of it is there.
 //!
 //! ```text
 //!  session ──Bytes──▶ receive ──channel──▶ sink thread: hash, pwrite
@@ -7,13 +8,13 @@
 //!                        └─▶ commit: fdatasync on another thread, then the log
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::model::Fault;
+use crate::model::{Fault, FaultCode};
 use crate::transfer::hash::{HashState, Hasher, hash_chunks};
 use crate::transfer::local::{PartFile, ended_early};
 
@@ -38,17 +39,39 @@ enum Order {
 /// The near end of the thread.
 pub(super) struct Sink {
     orders: mpsc::Sender<Order>,
-    thread: JoinHandle<Result<(Hasher, Mark), Fault>>,
+    thread: Mutex<Thread>,
     part: Arc<PartFile>,
+}
+
+enum Thread {
+    /// What it will begin with.
+    Waiting(mpsc::Receiver<Order>, Box<Hasher>),
+    Running(JoinHandle<Result<(Hasher, Mark), Fault>>),
+    /// In between, or its end was waited for.
+    Gone,
 }
 
 impl Sink {
     /// Appends to `part` what follows the bytes that `hasher` has seen.
     pub(super) fn new(part: Arc<PartFile>, hasher: Hasher) -> Self {
         let (orders, inbox) = mpsc::channel(QUEUE_BUFFERS);
-        let file = part.clone();
-        let thread = tokio::task::spawn_blocking(move || drain(inbox, &file, hasher));
-        Self { orders, thread, part }
+        Self { orders, thread: Mutex::new(Thread::Waiting(inbox, Box::new(hasher))), part }
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Thread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the thread begin, where it hasn't.
+    fn start(&self) {
+        let mut thread = self.thread();
+        *thread = match std::mem::replace(&mut *thread, Thread::Gone) {
+            Thread::Waiting(inbox, hasher) => {
+                let part = self.part.clone();
+                Thread::Running(tokio::task::spawn_blocking(move || drain(inbox, &part, *hasher)))
+            }
+            begun => begun,
+        };
     }
 
     /// The file behind it.
@@ -60,6 +83,9 @@ impl Sink {
     /// failed write; [`Sink::close`] then tells why. Dropping the future loses no bytes that `slot`
     /// still holds.
     pub(super) async fn take(&self, slot: &mut Option<Bytes>) -> bool {
+        if self.orders.capacity() == 0 {
+            self.start();
+        }
         match self.orders.reserve().await {
             Ok(permit) => {
                 if let Some(bytes) = slot.take() {
@@ -81,13 +107,19 @@ impl Sink {
 
     /// A handle for [`Sink::mark`] that doesn't borrow the sink.
     pub(super) fn orders(&self) -> SinkOrders {
+        self.start();
         SinkOrders(self.orders.clone())
     }
 
     /// Ends the thread once all is written. Gives the hasher, and the states since the last mark.
     pub(super) async fn close(self) -> Result<(Hasher, Mark), Fault> {
+        self.start();
+        let thread = std::mem::replace(&mut *self.thread(), Thread::Gone);
         drop(self.orders);
-        match self.thread.await {
+        let Thread::Running(thread) = thread else {
+            return Err(Fault::new(FaultCode::HostBug, "a sink was closed twice"));
+        };
+        match thread.await {
             Ok(result) => result,
             Err(error) => Err(ended_early("the writer", &error)),
         }

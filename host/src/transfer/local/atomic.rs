@@ -7,7 +7,7 @@ use std::io::{Seek, Write};
 use super::part::Identity;
 use super::root::{LocalFile, LocalRoot, Place, blocking, create_dirs};
 use crate::crash;
-use crate::model::{Fault, FaultCode, IfExists};
+use crate::model::{Fault, FaultCode, FileInfo, IfExists};
 
 /// Whether a rename found its new name taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,25 +101,10 @@ impl LocalFile {
     /// Gives this file another name; without `replace`, only one that isn't taken. Both folders
     /// are durable when it returns.
     pub(crate) fn rename_now(&self, to: &Self, replace: bool) -> Result<Renamed, Fault> {
-        let failed = |error| self.failed("cannot rename", error).while_doing(format_args!("to {to}"));
-        let (from, into) = (self.place(false)?, to.place(true)?);
-        crash::point("local.rename");
-        let renamed = if replace {
-            rustix::fs::renameat(&from, from.name.as_str(), &into, into.name.as_str())
-        } else {
-            rename_if_free(&from, &into)
-        };
-        crash::point("local.renamed");
-        match renamed {
-            Ok(()) => {}
-            Err(Errno::EXIST) if !replace => return Ok(Renamed::Taken),
-            Err(error) => return Err(failed(error)),
-        }
-        into.sync().map_err(failed)?;
-        if parent(self) != parent(to) {
-            from.sync().map_err(failed)?;
-        }
-        Ok(Renamed::Done)
+        let mut folders = Folders::default();
+        let renaming = Renaming::begin(self, to, replace, &mut folders)?;
+        folders.sync();
+        renaming.end(&folders)
     }
 
     /// Makes the names in its folder durable.
@@ -180,6 +165,121 @@ impl LocalFile {
             return Err(failed_io(error));
         }
         aside.rename_now(self, true).map(|_| ())
+    }
+}
+
+/// A complete part that is to have its name.
+#[derive(Debug)]
+pub(crate) struct Placing {
+    /// Its temporary name.
+    pub(crate) part: LocalFile,
+    /// The name that it is to have.
+    pub(crate) target: LocalFile,
+    /// Whether what stands there is replaced.
+    pub(crate) replace: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Whether the name was free, or could be replaced.
+    pub(crate) renamed: Renamed,
+    /// What stands there now.
+    pub(crate) file: Option<FileInfo>,
+}
+
+/// Gives parts their names: for a [`Group`](super::Group). A folder that several share is synced once.
+pub(crate) fn place_all(placings: Vec<Placing>) -> Vec<Result<Placed, Fault>> {
+    let mut folders = Folders::default();
+    let begun: Vec<_> = placings
+        .iter()
+        .map(|placing| Renaming::begin(&placing.part, &placing.target, placing.replace, &mut folders))
+        .collect();
+    folders.sync();
+    let end = |(placing, renaming): (&Placing, Result<Renaming<'_>, Fault>)| {
+        let renamed = renaming?.end(&folders)?;
+        Ok(Placed { renamed, file: placing.target.stat_now()? })
+    };
+    placings.iter().zip(begun).map(end).collect()
+}
+
+/// A rename that has taken place, or was refused, and isn't durable yet.
+struct Renaming<'a> {
+    from: &'a LocalFile,
+    to: &'a LocalFile,
+    renamed: Renamed,
+    /// Its folders, by their places in [`Folders`].
+    folders: Vec<usize>,
+}
+
+impl<'a> Renaming<'a> {
+    fn begin(
+        from: &'a LocalFile,
+        to: &'a LocalFile,
+        replace: bool,
+        folders: &mut Folders,
+    ) -> Result<Self, Fault> {
+        let failed = |error| rename_failed(from, to, error);
+        let (old, new) = (from.place(false)?, to.place(true)?);
+        crash::point("local.rename");
+        let done = if replace {
+            rustix::fs::renameat(&old, old.name.as_str(), &new, new.name.as_str())
+        } else {
+            rename_if_free(&old, &new)
+        };
+        crash::point("local.renamed");
+        let renamed = match done {
+            Ok(()) => Renamed::Done,
+            Err(Errno::EXIST) if !replace => {
+                return Ok(Self { from, to, renamed: Renamed::Taken, folders: vec![] });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let mut changed = vec![folders.add(new).map_err(failed)?];
+        if parent(from) != parent(to) {
+            changed.push(folders.add(old).map_err(failed)?);
+        }
+        Ok(Self { from, to, renamed, folders: changed })
+    }
+
+    /// Once the folders are synced.
+    fn end(self, folders: &Folders) -> Result<Renamed, Fault> {
+        match self.folders.iter().find_map(|folder| folders.0[*folder].synced.err()) {
+            Some(error) => Err(rename_failed(self.from, self.to, error)),
+            None => Ok(self.renamed),
+        }
+    }
+}
+
+fn rename_failed(from: &LocalFile, to: &LocalFile, error: Errno) -> Fault {
+    from.failed("cannot rename", error).while_doing(format_args!("to {to}"))
+}
+
+/// Folders in which names were changed, each once.
+#[derive(Default)]
+struct Folders(Vec<Folder>);
+
+struct Folder {
+    identity: Identity,
+    place: Place,
+    synced: Result<(), Errno>,
+}
+
+impl Folders {
+    /// The number of this folder.
+    fn add(&mut self, place: Place) -> Result<usize, Errno> {
+        let identity = Identity::new(&rustix::fs::fstat(&place)?);
+        if let Some(known) = self.0.iter().position(|folder| folder.identity.same_inode(&identity)) {
+            return Ok(known);
+        }
+        self.0.push(Folder { identity, place, synced: Ok(()) });
+        Ok(self.0.len() - 1)
+    }
+
+    fn sync(&mut self) {
+        for folder in &mut self.0 {
+            folder.synced = folder.place.sync();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! blocking threads, since even a stat may wait for a network file system.
 
 mod atomic;
+mod group;
 mod list;
 mod part;
 mod read;
@@ -14,8 +15,9 @@ mod root;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use atomic::{Renamed, replace_mode};
-pub(crate) use part::{Identity, PartFile, Source};
+pub(crate) use atomic::{Placed, Placing, Renamed, place_all, replace_mode};
+pub(crate) use group::Group;
+pub(crate) use part::{Finished, Finishing, Identity, PartFile, Source, finish_all};
 pub(crate) use read::{BUFFER_BYTES, count_records};
 pub use root::{LocalFile, LocalRoot};
 pub(crate) use root::{blocking, ended_early};

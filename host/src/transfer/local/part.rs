@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, Stat, Timespec, Timestamps};
@@ -142,6 +143,13 @@ impl PartFile {
         synced
     }
 
+    /// Has the system begin to write what it holds of the file, without waiting for it. Linux does so
+    /// before it looks which pages it can do without (`posix_fadvise(2)`, `POSIX_FADV_DONTNEED`).
+    fn start_writing(&self) {
+        // Where it can't be done, nothing is lost but time.
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
     /// Sets the time of its last change.
     pub(crate) fn set_modified(&self, at: Timestamp) -> Result<(), Fault> {
         let time = Timespec {
@@ -151,6 +159,45 @@ impl PartFile {
         rustix::fs::futimens(&self.file, &Timestamps { last_access: time, last_modification: time })
             .map_err(|e| self.at.failed("cannot set the time of", e))
     }
+}
+
+/// A complete part that is to be made durable, before it is given its name.
+#[derive(Debug)]
+pub(crate) struct Finishing {
+    /// The part.
+    pub(crate) part: Arc<PartFile>,
+    /// The time of its last change, where it gets one.
+    pub(crate) modified: Option<Timestamp>,
+    /// The name that it is to have.
+    pub(crate) target: LocalFile,
+}
+
+/// A part that is durable under its temporary name.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// What it is.
+    pub(crate) part: Identity,
+    /// What stands where it is to go.
+    pub(crate) target: Option<Identity>,
+}
+
+/// Makes parts durable: for a [`Group`](super::Group).
+pub(crate) fn finish_all(parts: Vec<Finishing>) -> Vec<Result<Finished, Fault>> {
+    let timed: Vec<_> = parts
+        .iter()
+        .map(|finishing| finishing.modified.map_or(Ok(()), |modified| finishing.part.set_modified(modified)))
+        .collect();
+    if parts.len() > 1 {
+        // All are on their way before the first is waited for, so that one commit of the file
+        // system's own journal serves them all.
+        parts.iter().for_each(|finishing| finishing.part.start_writing());
+    }
+    let finish = |(finishing, timed): (Finishing, Result<(), Fault>)| {
+        timed?;
+        finishing.part.sync()?;
+        Ok(Finished { part: finishing.part.identity()?, target: finishing.target.identity_now()? })
+    };
+    parts.into_iter().zip(timed).map(finish).collect()
 }
 
 /// The file that an upload reads.

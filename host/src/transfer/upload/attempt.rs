@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::feed::{Feed, hasher_at};
 use super::finish::Complete;
 use super::run::{Upload, remove_quietly};
-use super::send::{End, Send, reserve};
+use super::send::{End, Send, first_reserve};
 use crate::crash;
 use crate::model::{
     ByteCount, Fault, FaultClass, FaultCode, FileInfo, FileKind, IfExists, IfSourceGrows, Offset, Receipt,
@@ -251,7 +251,7 @@ impl Upload<'_> {
     /// Writes down what is about to go out.
     async fn commit_begin(&mut self, plan: &Plan, limit: Option<u64>) -> Result<(), Fault> {
         let at = plan.hasher.length();
-        let reserved = reserve(self.transfers.options(), at, limit);
+        let reserved = first_reserve(self.transfers.options(), at, limit);
         let attempts = self.course.attempts_reserving(reserved - at);
         let Some(header) = &mut self.header else {
             return Err(Fault::new(FaultCode::HostBug, "an upload without a generation"));

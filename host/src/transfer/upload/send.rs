@@ -50,10 +50,19 @@ pub(super) struct Send<'r> {
     pub(super) limit: Option<u64>,
 }
 
-/// How far bytes may go out ahead of those that have, once nothing else limits it: half a window,
-/// since as much may lie in buffers on the way when a kill comes.
-pub(super) fn reserve(options: &Options, sent: u64, limit: Option<u64>) -> u64 {
-    sent.saturating_add(options.window() / 2).min(limit.unwrap_or(u64::MAX))
+/// How far bytes may go out ahead of those that have: half a window, since as much may lie in buffers
+/// on the way when a kill comes; where that is gone before a commit is done, what goes out in an eighth
+/// of a second, up to four windows. A kill costs no more for it, since the server knows how much it
+/// has; only what the receipt says was sent again may be so much too high.
+fn ahead(options: &Options, sent: u64, time: Duration) -> u64 {
+    let millis = time.as_millis().max(1);
+    let eighth = u64::try_from(u128::from(sent) * 125 / millis).unwrap_or(u64::MAX);
+    eighth.clamp(options.window() / 2, options.window() * 4)
+}
+
+/// Up to where bytes may go out when an attempt begins at `at`.
+pub(super) fn first_reserve(options: &Options, at: u64, limit: Option<u64>) -> u64 {
+    at.saturating_add(options.window() / 2).min(limit.unwrap_or(u64::MAX))
 }
 
 type Commit = BoxFuture<'static, Result<u64, Fault>>;
@@ -68,6 +77,7 @@ impl Send<'_> {
     ) -> End {
         let begun = self.clock.monotonic();
         let mut sent = self.from;
+        let mut ahead = ahead(self.options, 0, Duration::ZERO);
         let mut idle = Some(session);
         let mut writing = None;
         let mut slot: Option<Item> = None;
@@ -91,9 +101,9 @@ impl Send<'_> {
                 }));
             }
             let wanted = slot.as_ref().map_or(0, length);
-            let low = self.header.may_send.saturating_sub(sent + wanted) < self.options.window() / 4;
+            let low = self.header.may_send.saturating_sub(sent + wanted) < ahead / 2;
             if low && commit.is_none() && self.limit.is_none_or(|limit| self.header.may_send < limit) {
-                commit = Some(self.commit(sent, wanted, course));
+                commit = Some(self.commit(sent, wanted, ahead, course));
             }
             tokio::select! {
                 biased;
@@ -111,6 +121,7 @@ impl Send<'_> {
                     let now = self.clock.monotonic();
                     blocked_until = self.throttle.pass(item.bytes().len(), now);
                     sent += length(&item);
+                    ahead = self::ahead(self.options, sent - self.from, now.saturating_sub(begun));
                     if let Err(fault) = written {
                         break End::Lost(fault);
                     }
@@ -150,8 +161,8 @@ impl Send<'_> {
     }
 
     /// Moves `may_send` on; the states of the chunks that were sent meanwhile ride along.
-    fn commit(&mut self, sent: u64, wanted: u64, course: &Course<'_>) -> Commit {
-        let may_send = reserve(self.options, sent + wanted, self.limit);
+    fn commit(&mut self, sent: u64, wanted: u64, ahead: u64, course: &Course<'_>) -> Commit {
+        let may_send = (sent + wanted).saturating_add(ahead).min(self.limit.unwrap_or(u64::MAX));
         let header = Header { may_send, ..self.header.clone() };
         let chunks = std::mem::take(self.chunks);
         let attempts = course.attempts_reserving(may_send.saturating_sub(sent));

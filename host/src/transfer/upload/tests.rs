@@ -187,7 +187,7 @@ async fn killed_again_and_again_it_still_arrives() {
     let (rig, data) = rig(9 << 20);
     let mut kills = 0;
     let receipt = loop {
-        rig.fuse.set(45);
+        rig.fuse.set(28);
         match rig.upload("a.bin", "a.bin", options()).await {
             Some(done) => break done.unwrap(),
             None => kills += 1,
