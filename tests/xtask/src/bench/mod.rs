@@ -27,7 +27,7 @@ pub(crate) struct Size {
     pub(crate) repetitions: usize,
 }
 
-const WHOLE: Size = Size { large_bytes: 1 << 30, small_files: 5_000, repetitions: 3 };
+const WHOLE: Size = Size { large_bytes: 1 << 30, small_files: 5_000, repetitions: 5 };
 /// To see that the benches work, not how fast anything is; the page is left alone.
 const QUICK: Size = Size { large_bytes: 16 << 20, small_files: 50, repetitions: 1 };
 

@@ -35,7 +35,8 @@ impl Ours {
         Ok(command)
     }
 
-    /// `run mirror.wasm` for this case, with a state that is made for it.
+    /// `run mirror.wasm` for this case, with a state that is made for it. In that state the workflow has
+    /// been compiled, as it is after the first night; but nothing has been moved.
     pub(crate) fn mirror(
         &self,
         server: &Server,
@@ -47,8 +48,12 @@ impl Ours {
         let folder = tempfile::TempDir::with_prefix_in("run-", scratch)?.keep();
         let direction = if case.way == Way::Get { "pull" } else { "push" };
         let (from, to) = if case.way == Way::Get { (there, "here") } else { ("here", there) };
+        let mirror = self.guests.join("mirror.wasm");
+        let mut compiling = self.command(&server.site("peer"), &folder)?;
+        // Without its inputs it ends at once.
+        let _ = compiling.args(["run", "--quiet"]).arg(&mirror).output()?;
         let mut command = self.command(&server.site("peer"), &folder)?;
-        command.args(["run", "--quiet"]).arg(self.guests.join("mirror.wasm"));
+        command.args(["run", "--quiet"]).arg(mirror);
         command.args(["--site", "peer", "--dir"]).arg(format!("here={}", here.display()));
         command.args(["-i", "site=peer", "-i", &format!("direction={direction}")]);
         command.args(["-i", &format!("from={from}"), "-i", &format!("to={to}")]);

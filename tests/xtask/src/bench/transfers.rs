@@ -175,6 +175,10 @@ fn once(
     if arrived != case.bytes() {
         bail!("{arrived} bytes arrived of {}", case.bytes());
     }
-    std::fs::remove_dir_all(&target)?;
+    if case.set == Set::Large {
+        std::fs::remove_dir_all(&target)?;
+    }
+    // Thousands of small files stay until the server goes: ext4 passes over inodes that were freed in
+    // the last minutes (`recently_deleted`), and that search would be charged to whoever comes next.
     Ok(time)
 }
