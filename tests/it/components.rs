@@ -145,3 +145,24 @@ fn what_was_not_granted_is_refused() {
     refused.expect_code(2).expect_stderr("peer").expect_stderr("--site");
     assert!(server.effects().is_empty());
 }
+
+#[test]
+fn a_trapped_run_goes_on_with_a_mended_workflow_and_with_no_other() {
+    let environment = environment();
+    let mended = guest("mended");
+    let resume = |workflow: &Path| {
+        let mut command = environment.command();
+        Finished::of(command.args(["resume", "--last", "--workflow"]).arg(workflow)).unwrap()
+    };
+    let trapped = misbehave(&environment, "trap-later", &["-i", "count=1"]).expect_code(WORKFLOW);
+    trapped.expect_stderr("--workflow");
+    let other = resume(&mended).expect_code(WORKFLOW);
+    other.expect_stderr("recorded: checkpoint.save").expect_stderr("now:      checkpoint.save");
+    resume(&guest("foreign-import")).expect_code(WORKFLOW).expect_stderr("acme:database");
+    resume(Path::new("nowhere.wasm")).expect_code(3);
+
+    misbehave(&environment, "trap-later", &["-i", "count=2"]).expect_code(WORKFLOW);
+    let finished = resume(&mended).expect_code(0);
+    assert_eq!(finished.stdout.trim(), "\"mended\"", "{finished}");
+    expect_unhurt(&environment);
+}

@@ -10,7 +10,7 @@ use super::outcome::End;
 use crate::capability::{Ctx, Guest, Halted, Parts, Reach, RunFacts};
 use crate::clock::Clock;
 use crate::journal::{Halt, StepLog};
-use crate::model::{FaultCode, RunEvent, RunOutcome};
+use crate::model::{Fault, FaultCode, RunEvent, RunOutcome};
 use crate::wasm::{Limits, Runtime};
 
 /// All that a run is driven with.
@@ -42,6 +42,17 @@ impl Drive {
     }
 
     async fn drive(self) -> RunOutcome {
+        let (end, mut steps) = self.to_its_end().await;
+        end.write(&mut steps).await
+    }
+
+    /// Drives the guest along what is recorded, and no further; says what speaks against it.
+    pub(super) async fn rehearse(self) -> Option<Fault> {
+        let (end, mut steps) = self.to_its_end().await;
+        end.against(&mut steps).await
+    }
+
+    async fn to_its_end(self) -> (End, StepLog) {
         let Self { runtime, guest, steps, facts, reach, input, clock, handle, resumed: _ } = self;
         let shared = handle.shared();
         let limits = *runtime.limits();
@@ -74,8 +85,7 @@ impl Drive {
             // It commits what it has and ends.
             _ => shared.signals.interrupt(),
         }
-        let mut steps = store.into_data().into_steps().await;
-        end.write(&mut steps).await
+        (end, store.into_data().into_steps().await)
     }
 }
 

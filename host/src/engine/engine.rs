@@ -14,7 +14,7 @@ use super::outcome::unfit;
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, RunCreated, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{self, BlobId, Claim, RunCreated, RunHead, RunState, StepLog, Store, Stored, Summary};
 use crate::model::{
     Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
 };
@@ -65,6 +65,8 @@ pub struct RunSpec {
 pub struct ResumeOptions {
     /// Nobody asked for this very run: one that may be the cause of crashes is paused instead.
     pub unasked: bool,
+    /// Another component to go on with: it is first replayed along all that is recorded.
+    pub workflow: Option<Vec<u8>>,
 }
 
 /// What became of a cancel.
@@ -167,10 +169,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Closed`], [`Error::Unready`], [`Error::State`],
-    /// [`Error::Stopping`]. The run stays as it was.
+    /// [`Error::Stopping`]; for another component [`Error::Refused`] and [`Error::Unlike`]. The run stays
+    /// as it was.
     pub async fn resume(&self, run: &RunId, how: ResumeOptions) -> Result<RunHandle, Error> {
         if let Some(handle) = self.live().runs.get(run) {
-            return Ok(handle.clone());
+            return match how.workflow {
+                Some(_) => Err(Error::Unlike(under_way(run))),
+                None => Ok(handle.clone()),
+            };
         }
         let store = &self.inner.store;
         let head = store.head(run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
@@ -179,8 +185,16 @@ impl Engine {
             return Err(Error::Closed { run: run.clone(), status });
         }
         let (claim, head) = store.claim(run).await?;
-        let (mut steps, state) =
+        let another = match how.workflow {
+            Some(component) => Some(self.rehearse(component, &claim, &head).await?),
+            None => None,
+        };
+        let (mut steps, mut state) =
             StepLog::open(Arc::clone(store), Arc::clone(&self.inner.clock), claim, &head).await?;
+        if let Some(component) = another {
+            steps.repin(component).await?;
+            state.created.component = component;
+        }
         let handle = RunHandle::new(run.clone(), steps.control());
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
@@ -256,7 +270,7 @@ impl Engine {
         let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
         let mut handles = Vec::new();
         for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
-            handles.push(self.resume(&line.run, ResumeOptions { unasked: true }).await?);
+            handles.push(self.resume(&line.run, ResumeOptions { unasked: true, workflow: None }).await?);
         }
         Ok(handles)
     }
@@ -319,6 +333,43 @@ impl Engine {
         self.inner.tools.get_or_try_init(make).await
     }
 
+    /// Has another component go along all that a run has recorded, without any effect, and keeps it
+    /// where it did the same.
+    async fn rehearse(&self, component: Vec<u8>, claim: &Claim, head: &RunHead) -> Result<BlobId, Error> {
+        let rehearsed = async {
+            let (digest, guest) = self.load(component.clone()).await?;
+            let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
+            let (steps, state) = StepLog::rehearse(store, clock, claim.clone(), head).await?;
+            let input = journal::load(self.store().as_ref(), state.created.input.clone()).await?;
+            let drive = Drive {
+                runtime: self.tools().await?.runtime.clone(),
+                guest,
+                handle: RunHandle::new(head.run.clone(), steps.control()),
+                steps,
+                facts: facts(&state.created, digest),
+                reach: self.reach(state.created.grants),
+                input: String::from_utf8_lossy(&input).into_owned(),
+                clock: Arc::clone(&self.inner.clock),
+                resumed: true,
+            };
+            match drive.rehearse().await {
+                Some(fault) => {
+                    Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
+                }
+                None => Ok(self.store().put_blob(component.into()).await?),
+            }
+        };
+        let rehearsed = rehearsed.await;
+        if rehearsed.is_err() {
+            self.store().release(claim).await?;
+        }
+        rehearsed
+    }
+
+    fn reach(&self, grants: Grants) -> Reach {
+        Reach::new(grants, Arc::clone(&self.inner.sites), self.inner.transfers.clone())
+    }
+
     async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
         let id: BlobId = state.created.component;
         let missing = || journal::Error::Damaged { what: format!("the workflow {id} isn't in the store") };
@@ -374,7 +425,7 @@ impl Engine {
             guest,
             steps,
             facts,
-            reach: Reach::new(grants, Arc::clone(&self.inner.sites), self.inner.transfers.clone()),
+            reach: self.reach(grants),
             input,
             clock: Arc::clone(&self.inner.clock),
             handle: handle.clone(),
@@ -402,6 +453,12 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("live", &self.live().runs.len()).finish_non_exhaustive()
     }
+}
+
+/// A run whose guest is at work can't change its code.
+fn under_way(run: &RunId) -> Fault {
+    Fault::new(FaultCode::CallInvalid, format!("run {run} is under way"))
+        .with_hint("interrupt the command that drives it, then resume it with the other workflow")
 }
 
 fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {

@@ -24,6 +24,8 @@ pub enum Error {
     Input(String),
     /// A site that the run was granted can't be used as it is configured.
     Unready(Fault),
+    /// Another component doesn't do what is recorded, so the run stays as it was.
+    Unlike(Fault),
     /// Too many runs, or the engine is stopping.
     Stopping,
     /// The state can't be read or written.
@@ -47,7 +49,7 @@ impl Error {
                 .with_hint("start it anew with `orchestrator run`"),
             Self::Input(_) => Fault::new(FaultCode::InputInvalid, self.to_string()),
             Self::Stopping => Fault::new(FaultCode::RunInterrupted, self.to_string()),
-            Self::Unready(fault) => fault.clone(),
+            Self::Unready(fault) | Self::Unlike(fault) => fault.clone(),
             Self::State(error) => error.to_fault(),
             Self::Setup(_) => Fault::new(FaultCode::HostBug, self.to_string()),
         }
@@ -61,7 +63,7 @@ impl fmt::Display for Error {
             Self::NotFound(run) => write!(f, "there is no run {run}"),
             Self::Closed { run, status } => write!(f, "run {run} has ended ({status})"),
             Self::Input(why) => f.write_str(why),
-            Self::Unready(fault) => fault.fmt(f),
+            Self::Unready(fault) | Self::Unlike(fault) => fault.fmt(f),
             Self::Stopping => f.write_str("this process is ending and takes no new runs"),
             Self::State(error) => error.fmt(f),
             Self::Setup(why) => write!(f, "setting up the WebAssembly engine: {why}"),

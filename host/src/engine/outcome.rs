@@ -47,6 +47,27 @@ impl End {
         matches!(self, Self::Done(_) | Self::Failed(_))
     }
 
+    /// What the end of a rehearsal says against the component; `None` when it did all that is recorded.
+    pub(super) async fn against(self, steps: &mut StepLog) -> Option<Fault> {
+        let halt = match self {
+            // Its end is its own where nothing that is recorded comes after it.
+            Self::Done(_) | Self::Failed(_) => match steps.finish(Ok(String::new())).await {
+                Ok(()) => return None,
+                Err(halt) => halt,
+            },
+            Self::Trapped(fault) => return Some(fault),
+            Self::Cancelled => Halt::Cancelled,
+            Self::Halted(halt) => halt,
+        };
+        match halt {
+            Halt::Rehearsed => None,
+            Halt::Diverged(divergence) => Some(divergence.to_fault()),
+            Halt::Pause(_, fault) => Some(*fault),
+            Halt::State(error) => Some(error.to_fault()),
+            Halt::Interrupted | Halt::Cancelled => Some(crate::transfer::StopKind::Interrupt.fault()),
+        }
+    }
+
     /// Writes it to the journal.
     pub(super) async fn write(self, steps: &mut StepLog) -> RunOutcome {
         let written = match self {
@@ -87,6 +108,7 @@ async fn halted(steps: &mut StepLog, halt: Halt) -> RunOutcome {
         Halt::Cancelled => cancel(steps).await,
         Halt::Diverged(divergence) => pause(steps, PauseReason::Diverged, divergence.to_fault()).await,
         Halt::Pause(why, fault) => pause(steps, why, *fault).await,
+        Halt::Rehearsed => Err(Halt::Rehearsed),
         // The run has written as much as it may; its last entry is let through.
         Halt::State(error @ (Error::HistoryLimit { .. } | Error::TooLarge { .. })) => {
             finish(steps, Err(error.to_fault())).await
@@ -135,7 +157,7 @@ fn trapped(trap: &Trap, last_words: &[String]) -> Fault {
         message.push_str(frame);
     }
     message.truncate(message.floor_char_boundary(REPORT_BYTES_MAX));
-    let hint = "mend the workflow and start it anew; `orchestrator resume` runs the same code again";
+    let hint = "mend the workflow, then `orchestrator resume RUN --workflow mended.wasm`; without it the same code runs again";
     Fault::new(FaultCode::Other(code.to_owned()), message).with_hint(hint)
 }
 

@@ -107,6 +107,9 @@ enum Shape<'a> {
         fault: DiskFault<'a>,
     },
     Cancelled,
+    Repinned {
+        component: [u8; 32],
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -237,6 +240,7 @@ impl<'a> From<&'a Fact> for Shape<'a> {
             Fact::CancelAsked { deadline } => Self::CancelAsked { deadline: deadline.map(|at| at.0) },
             Fact::Paused { why, fault } => Self::Paused { why: why_to_disk(*why), fault: fault.into() },
             Fact::Unpaused => Self::Unpaused,
+            Fact::Repinned { component } => Self::Repinned { component: component.0 },
             Fact::Ended(Ending::Done { output }) => Self::Done { output: output.into() },
             Fact::Ended(Ending::Failed { fault }) => Self::Failed { fault: fault.into() },
             Fact::Ended(Ending::Cancelled) => Self::Cancelled,
@@ -285,6 +289,7 @@ impl Shape<'_> {
             Self::Done { output } => Fact::Ended(Ending::Done { output: output.into_domain() }),
             Self::Failed { fault } => Fact::Ended(Ending::Failed { fault: fault.into_domain()? }),
             Self::Cancelled => Fact::Ended(Ending::Cancelled),
+            Self::Repinned { component } => Fact::Repinned { component: BlobId(component) },
         })
     }
 }

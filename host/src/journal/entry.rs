@@ -95,6 +95,12 @@ pub enum Fact {
     },
     /// Somebody looked, and the run goes on.
     Unpaused,
+    /// From here on the run is another component's. That one was replayed along all of this journal
+    /// first, and did the same.
+    Repinned {
+        /// The component, a blob.
+        component: BlobId,
+    },
     /// The run has ended for good.
     Ended(Ending),
 }
@@ -187,6 +193,7 @@ impl Fact {
             | Self::CancelAsked { .. }
             | Self::Paused { .. }
             | Self::Unpaused
+            | Self::Repinned { .. }
             | Self::Ended(_) => None,
         }
     }
@@ -205,6 +212,7 @@ impl Fact {
             Self::CancelAsked { .. } => "cancel-asked",
             Self::Paused { .. } => "paused",
             Self::Unpaused => "unpaused",
+            Self::Repinned { .. } => "repinned",
             Self::Ended(_) => "ended",
         }
     }

@@ -14,6 +14,9 @@ pub enum Halt {
     /// A second cancel, or the deadline for cleaning up, ends the run without the guest.
     #[error("cancelled")]
     Cancelled,
+    /// A rehearsal has come to the end of what is recorded.
+    #[error("the rehearsal is over")]
+    Rehearsed,
     /// The guest no longer does what the journal says that it did.
     #[error("{0}")]
     Diverged(Box<Divergence>),

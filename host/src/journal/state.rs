@@ -78,6 +78,7 @@ pub fn next_status(status: RunStatus, fact: &Fact) -> Option<RunStatus> {
         (S::Running | S::Cancelling, Fact::CancelAsked { .. }) => Some(S::Cancelling),
         // A restored run is paused again for that reason, since it weighs more than an earlier one.
         (S::Running | S::Cancelling | S::Paused, Fact::Paused { .. }) => Some(S::Paused),
+        (S::Running | S::Cancelling | S::Paused, Fact::Repinned { .. }) => Some(status),
         // A cancel from before the pause counts no more: whoever resumes wants the run to go on.
         (S::Paused, Fact::Unpaused) => Some(S::Running),
         (S::Running | S::Cancelling, Fact::Ended(Ending::Done { .. })) => Some(S::Done),
@@ -199,6 +200,7 @@ impl RunState {
                 self.pause = None;
                 self.cancel = None;
             }
+            Fact::Repinned { component } => self.created.component = *component,
             Fact::Ended(ending) => {
                 self.pause = None;
                 self.ending = Some(ending.clone());

@@ -78,11 +78,16 @@ impl Node {
                 let handle = self.begin(&workflow, input, grants).await?;
                 Ok(follow(&handle, replies, Some(interrupted)).await)
             }
-            Request::Resume { run } => {
+            Request::Resume { run, workflow } => {
                 let run =
                     self.find(&run, &[RunStatus::Running, RunStatus::Paused, RunStatus::Cancelling]).await?;
-                let resumed = self.engine.resume(&run, ResumeOptions::default()).await;
-                let handle = resumed.map_err(|error| of_engine(error, None))?;
+                let component = match &workflow {
+                    Some(path) => Some(read_component(path, self.component_bytes_max).await?),
+                    None => None,
+                };
+                let how = ResumeOptions { workflow: component, ..ResumeOptions::default() };
+                let resumed = self.engine.resume(&run, how).await;
+                let handle = resumed.map_err(|error| of_engine(error, workflow.as_deref()))?;
                 Ok(follow(&handle, replies, Some(interrupted)).await)
             }
             Request::Cancel { run } => {
@@ -301,6 +306,7 @@ fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
         engine::Error::State(error) => of_journal(error),
         error @ (engine::Error::Input(_)
         | engine::Error::Unready(_)
+        | engine::Error::Unlike(_)
         | engine::Error::Stopping
         | engine::Error::Setup(_)) => error.to_fault().into(),
     }

@@ -112,6 +112,7 @@ fn facts(fact: &Fact) -> Value {
         Fact::CancelAsked { deadline } => json!({ "deadline": deadline }),
         Fact::Paused { why, fault } => json!({ "why": why, "fault": fault }),
         Fact::Unpaused => json!({}),
+        Fact::Repinned { component } => json!({ "component": component.to_string() }),
         Fact::Ended(Ending::Done { output }) => json!({ "ended": "done", "output": stored(output) }),
         Fact::Ended(Ending::Failed { fault }) => json!({ "ended": "failed", "fault": fault }),
         Fact::Ended(Ending::Cancelled) => json!({ "ended": "cancelled" }),

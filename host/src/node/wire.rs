@@ -69,6 +69,8 @@ pub enum Request {
     Resume {
         /// Which.
         run: RunRef,
+        /// The component to go on with; none for the one that it has.
+        workflow: Option<PathBuf>,
     },
     /// The newest runs.
     List {

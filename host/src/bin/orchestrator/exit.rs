@@ -143,6 +143,7 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
         C::RunTooLong => Exit::Workflow,
         C::StateUnwritable => Exit::StateUnwritable,
         C::StateDamaged => Exit::StateDamaged,
+        C::Other(code) if code == "run.diverged" || code.starts_with("workflow.") => Exit::Workflow,
         C::Other(_) => match fault.class {
             FaultClass::Transient => Exit::Temporary,
             FaultClass::Permanent => Exit::Failed,

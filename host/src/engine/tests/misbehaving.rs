@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::world::{World, guest};
 use crate::engine::{Error, ResumeOptions, RunSpec};
-use crate::journal::{self, MemoryStore};
-use crate::model::{Fault, Grants, PauseReason, RunOutcome};
+use crate::journal::{self, BlobId, MemoryStore};
+use crate::model::{Fault, Grants, PauseReason, RunOutcome, StepSeq};
 use crate::wasm::{Limits, Refusal};
 
 /// Little fuel, so that a debug build runs out of it soon.
@@ -151,6 +151,44 @@ async fn a_paused_run_can_be_tried_again() {
     world.next_process().await;
     let again = world.engine.resume(handle.id(), ResumeOptions::default()).await.unwrap();
     assert!(matches!(again.outcome().await, RunOutcome::Paused { why: PauseReason::Trapped, .. }));
+}
+
+#[tokio::test]
+async fn a_mended_workflow_goes_on_where_the_first_one_trapped() {
+    let mut world = World::new().await;
+    let handle =
+        world.submit("misbehaving", json!({"how": "trap-later", "count": 2}), Grants::default()).await;
+    assert!(matches!(handle.outcome().await, RunOutcome::Paused { why: PauseReason::Trapped, .. }));
+    world.next_process().await;
+    let mended = ResumeOptions { workflow: Some(guest("mended")), ..ResumeOptions::default() };
+    let again = world.engine.resume(handle.id(), mended).await.unwrap();
+    assert_eq!(again.outcome().await, RunOutcome::Done { output: "\"mended\"".to_owned() });
+    let detail = world.engine.show(handle.id()).await.unwrap();
+    assert_eq!(detail.state.created.component, BlobId::of(&guest("mended")));
+    assert_eq!(detail.state.last_step, StepSeq(2), "the first step was not done again");
+}
+
+#[tokio::test]
+async fn another_workflow_that_does_something_else_is_refused_and_changes_nothing() {
+    let mut world = World::new().await;
+    let handle =
+        world.submit("misbehaving", json!({"how": "trap-later", "count": 1}), Grants::default()).await;
+    assert!(matches!(handle.outcome().await, RunOutcome::Paused { .. }));
+    world.next_process().await;
+    let before = world.engine.history(handle.id(), 1, 100).await.unwrap();
+    for (other, code) in
+        [("mended", "run.diverged"), ("misbehaving", "workflow.trapped"), ("hello", "run.diverged")]
+    {
+        let how = ResumeOptions { workflow: Some(guest(other)), ..ResumeOptions::default() };
+        let Err(Error::Unlike(fault)) = world.engine.resume(handle.id(), how).await else {
+            panic!("{other} was taken")
+        };
+        assert_eq!(fault.code.as_str(), code, "{other}: {fault}");
+        if code == "run.diverged" {
+            assert!(fault.message.contains("recorded: checkpoint.save"), "{fault}");
+        }
+        assert_eq!(world.engine.history(handle.id(), 1, 100).await.unwrap(), before, "{other}");
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ impl StepLog {
             self.settle().await?;
             return Ok(value);
         }
+        if self.rehearsing {
+            return Err(Halt::Rehearsed);
+        }
         let mut delivery = Delivery::default();
         let value = produce(&mut delivery).await?;
         let mut writer = self.writer.lock().await;

@@ -35,6 +35,9 @@ impl StepLog {
         if !self.is_live() {
             return Err(self.diverged(None).await?);
         }
+        if self.rehearsing {
+            return Err(Halt::Rehearsed);
+        }
         let ending = match outcome {
             Ok(output) => {
                 let output = self.writer.lock().await.keep(output.into()).await?;

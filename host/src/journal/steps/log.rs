@@ -11,12 +11,12 @@ use crate::crash;
 use crate::journal::control::Control;
 use crate::journal::cursor::Cursor;
 use crate::journal::deliveries::Deliveries;
-use crate::journal::entry::{RunCreated, Stored};
+use crate::journal::entry::{Fact, RunCreated, Stored};
 use crate::journal::error::Error;
 use crate::journal::slot::Slot;
 use crate::journal::state::{Cancel, RunState};
-use crate::journal::store::{Claim, RunHead, Store};
-use crate::journal::writer::Writer;
+use crate::journal::store::{BlobId, Claim, RunHead, Store};
+use crate::journal::writer::{Along, Writer};
 use crate::model::{ItemId, RunStatus, StepSeq, Timestamp};
 
 /// The journal of one live run, from its front to its end and on. Used by one guest, so one call at a
@@ -42,6 +42,8 @@ pub struct StepLog {
     /// Nothing was recorded before this process, so nothing is resumed.
     pub(super) fresh: bool,
     pub(super) half_told: bool,
+    /// Nothing is carried out and nothing written: the guest is stopped where the journal ends.
+    pub(super) rehearsing: bool,
     pub(super) scratch: Vec<u8>,
 }
 
@@ -90,6 +92,36 @@ impl StepLog {
         Ok((log, state))
     }
 
+    /// Opens the journal of a run that was just claimed, for a guest that is only to show that it does
+    /// what is recorded: it is stopped ([`Halt::Rehearsed`](crate::journal::Halt::Rehearsed)) before
+    /// anything is carried out or written.
+    ///
+    /// # Errors
+    /// As [`StepLog::open`].
+    pub async fn rehearse(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        claim: Claim,
+        head: &RunHead,
+    ) -> Result<(Self, RunState), Error> {
+        let (writer, kept) = Writer::open(store, clock, claim, head).await?;
+        let state = writer.state().clone();
+        let mut log = Self::over(writer, head.first_seq);
+        log.cursor = log.cursor.with(kept);
+        log.rehearsing = true;
+        log.settle().await?;
+        Ok((log, state))
+    }
+
+    /// Gives the run another component, from here on.
+    ///
+    /// # Errors
+    /// Those of [`append`](crate::journal::Store::append).
+    pub async fn repin(&mut self, component: BlobId) -> Result<(), Error> {
+        let along = Along { blobs: vec![component], ..Along::default() };
+        self.writer.lock().await.commit(vec![Fact::Repinned { component }], along).await.map(drop)
+    }
+
     pub(super) fn over(writer: Writer, first_seq: u64) -> Self {
         let store = Arc::clone(writer.store());
         let claim = writer.claim().clone();
@@ -106,6 +138,7 @@ impl StepLog {
             first_live: true,
             fresh: false,
             half_told: false,
+            rehearsing: false,
             scratch: Vec::new(),
             writer: Arc::new(Mutex::new(writer)),
             store,

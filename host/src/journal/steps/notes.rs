@@ -77,6 +77,6 @@ impl StepLog {
 
     pub(super) fn is_new_note(&mut self) -> bool {
         self.notes_made += 1;
-        self.is_live() && self.notes_made > self.notes_recorded
+        self.is_live() && !self.rehearsing && self.notes_made > self.notes_recorded
     }
 }

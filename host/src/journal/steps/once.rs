@@ -122,6 +122,9 @@ impl StepLog {
             }
             self.go_live().await?;
         }
+        if self.rehearsing {
+            return Err(Halt::Rehearsed);
+        }
         self.writer.lock().await.check_room()?;
         let record = in_doubt.is_none().then(|| CallRecord {
             kind: call.kind.to_owned(),

@@ -86,7 +86,7 @@ impl StepLog {
     /// The journal has no more. A resumed run is told the time before anything else happens, and that
     /// it was told is durable: what the guest makes of it must come out the same once more.
     pub(super) async fn go_live(&mut self) -> Result<(), Error> {
-        if !self.fresh {
+        if !self.fresh && !self.rehearsing {
             let fact = Fact::Resumed { deliveries: self.deliveries.taken() };
             crash::point("journal.resumed.before");
             let at = self.writer.lock().await.commit(vec![fact], Along::default()).await?;

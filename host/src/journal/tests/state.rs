@@ -116,6 +116,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         any::<Option<u64>>().prop_map(|at| Fact::CancelAsked { deadline: at.map(Timestamp) }),
         (why(), fault()).prop_map(|(why, fault)| Fact::Paused { why, fault }),
         Just(Fact::Unpaused),
+        Just(Fact::Repinned { component: BlobId::of(b"another") }),
         stored().prop_map(|output| Fact::Ended(Ending::Done { output })),
         fault().prop_map(|fault| Fact::Ended(Ending::Failed { fault })),
         Just(Fact::Ended(Ending::Cancelled)),

@@ -4,6 +4,7 @@
 //! | `how` | what it does | what must come of it |
 //! |---|---|---|
 //! | `trap` | executes `unreachable` | the run is paused, trapped |
+//! | `trap-later` | saves `count` as a checkpoint, then traps | the same; `mended` can go on from there |
 //! | `panic` | panics with a message | the same, with the message |
 //! | `exit` | ends itself through WASI | the same |
 //! | `recurse` | recurses without end | the same: the stack is used up |
@@ -58,6 +59,7 @@ fn thousand() -> u64 {
 #[serde(rename_all = "kebab-case")]
 enum How {
     Trap,
+    TrapLater,
     Panic,
     Exit,
     Recurse,
@@ -77,6 +79,10 @@ enum How {
 fn run(input: Input) -> Result<String> {
     match input.how {
         How::Trap => trap(),
+        How::TrapLater => {
+            checkpoint::save("first", &input.count)?;
+            trap()
+        }
         How::Panic => panic!("this workflow panics on purpose"),
         How::Exit => exit(),
         How::Recurse => Ok(recurse(&input.site).to_string()),

@@ -55,7 +55,10 @@ impl Peer {
         };
         let text = command::output(program.arg("--version"))?;
         let first = text.lines().next().unwrap_or_default();
-        Ok(first.split(" | ").next().unwrap_or(first).trim().to_owned())
+        // lftp puts bars between its name, its version and its authors.
+        let words: Vec<&str> =
+            first.split(" | ").take(2).map(|words| words.trim_start_matches("Version ")).collect();
+        Ok(words.join(" ").trim().to_owned())
     }
 
     /// The command that moves the case's files between `local` and the server's `/data/remote`.

@@ -17,16 +17,15 @@ pub(crate) fn timed(command: &mut Command, wrote_to: &Path) -> Result<Duration> 
 
 /// Runs the command; fails with what it said when it does.
 pub(crate) fn quietly(command: &mut Command) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program =
+        Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {program}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let tail: Vec<&str> = said.lines().rev().take(5).collect();
-        bail!(
-            "{program} ended with {}: {}",
-            output.status,
-            tail.into_iter().rev().collect::<Vec<_>>().join(" | ")
-        );
+        // The first thing that it said beside its progress.
+        let said =
+            said.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty() && !line.contains("--:--"));
+        bail!("{program} ended with {}: {}", output.status, said.unwrap_or("it said nothing"));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `resume RUN|--last`: goes on with a run where it was, and sees it to its end.
 
+use std::path::PathBuf;
+
 use orchestrator_host::node::{Request, RunRef};
 
 use super::drive;
@@ -16,14 +18,19 @@ pub(crate) struct Args {
     /// The newest run that hasn't ended
     #[arg(long, group = "which")]
     last: bool,
+    /// Go on with this workflow instead of the one that the run was begun with. It is first replayed
+    /// along all that is recorded; where it does anything else, the run stays as it was
+    #[arg(long, value_name = "W.wasm")]
+    workflow: Option<PathBuf>,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let (config, run) = drive::or_refused(context, || {
+    let (config, request) = drive::or_refused(context, || {
         let run = args.run.map_or(RunRef::Last, RunRef::Prefix);
         let config = context.config()?;
         super::runs::must_have_state(&config, &run)?;
-        Ok((config, run))
+        let workflow = args.workflow.map(|path| super::run::workflow(context, &path)).transpose()?;
+        Ok((config, Request::Resume { run, workflow }))
     })?;
-    context.block_on(drive::run(context, config, Request::Resume { run }))
+    context.block_on(drive::run(context, config, request))
 }

@@ -54,18 +54,24 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let config = context.config()?;
         let input = inputs::read(context, args.file.as_deref(), args.input)?;
         let grants = grants(context, &config, args.sites, args.folders)?;
-        let workflow = context.absolute(&args.workflow);
-        // Looked at here, where the path was typed: whoever holds the state may stand elsewhere.
-        let opened = std::fs::File::open(&workflow).and_then(|file| file.metadata()).map_err(|error| {
-            Failure::local(format_args!("read the workflow {}", workflow.display()), &error)
-        })?;
-        if opened.is_dir() {
-            return Err(Failure::usage(format!("{} is a folder, not a workflow", workflow.display())));
-        }
+        let workflow = workflow(context, &args.workflow)?;
         Ok((config, Request::Run { workflow, input, grants }))
     });
     let (config, request) = request?;
     context.block_on(drive::run(context, config, request))
+}
+
+/// The absolute path of a workflow, which can be read. It is looked at here, where the path was typed:
+/// whoever holds the state may stand elsewhere.
+pub(super) fn workflow(context: &Context, typed: &Path) -> Result<PathBuf, Failure> {
+    let workflow = context.absolute(typed);
+    let opened = std::fs::File::open(&workflow)
+        .and_then(|file| file.metadata())
+        .map_err(|error| Failure::local(format_args!("read the workflow {}", workflow.display()), &error))?;
+    if opened.is_dir() {
+        return Err(Failure::usage(format!("{} is a folder, not a workflow", workflow.display())));
+    }
+    Ok(workflow)
 }
 
 /// What the run may reach, checked while somebody is there to be told.

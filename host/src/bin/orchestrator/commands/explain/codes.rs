@@ -89,7 +89,8 @@ pub(crate) const OWN: &[Page] = &[
         class: PAUSED,
         means: "replayed over its journal, the workflow asked for something else than the first time",
         action: "The message shows both calls. Workflows must take time, chance and all input from the host. \
-                 Resume with the workflow that began the run, or begin a new one.",
+                 Resume with the workflow that began the run, or with one that does what it did up to here: \
+                 `orchestrator resume RUN --workflow W.wasm` tries that first.",
     },
     Page {
         code: "workflow.stack",
