@@ -42,17 +42,17 @@ impl Drive {
     }
 
     async fn drive(self) -> RunOutcome {
-        let (end, mut steps) = self.to_its_end().await;
+        let (end, mut steps) = self.drive_guest().await;
         end.write(&mut steps).await
     }
 
     /// Drives the guest along what is recorded, and no further; says what speaks against it.
     pub(super) async fn rehearse(self) -> Option<Fault> {
-        let (end, mut steps) = self.to_its_end().await;
+        let (end, mut steps) = self.drive_guest().await;
         end.against(&mut steps).await
     }
 
-    async fn to_its_end(self) -> (End, StepLog) {
+    async fn drive_guest(self) -> (End, StepLog) {
         let Self { runtime, guest, steps, facts, reach, input, clock, handle, resumed: _ } = self;
         let shared = handle.shared();
         let limits = *runtime.limits();
