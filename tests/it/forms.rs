@@ -213,3 +213,31 @@ fn the_demo_is_killed_resumed_and_verified() {
     }
     assert!(last["resent_bytes"].is_u64(), "{last}");
 }
+
+#[test]
+fn runs_that_have_ended_are_forgotten_and_no_others() {
+    let environment = environment();
+    let hello = guest("hello");
+    for _ in 0..3 {
+        environment.run(&[Path::new("run"), &hello]).unwrap().expect_code(0);
+    }
+    let mut paused = environment.command();
+    paused.arg("run").arg(guest("misbehaving")).args(["-i", "how=trap"]);
+    Finished::of(&mut paused).unwrap().expect_code(12);
+    let runs = |finished: &Finished| document(finished)["runs"].as_array().unwrap().len();
+    let listed = || environment.run(&["list", "-o", "json"]).unwrap();
+    let open = document(&listed())["runs"][0]["run"].as_str().unwrap().to_owned();
+
+    environment.run(&["purge", &open]).unwrap().expect_code(2).expect_stderr("cancel");
+    environment.run(&["purge", "01NOSUCH"]).unwrap().expect_code(3);
+    environment.run(&["purge", "--older-than", "1d"]).unwrap().expect_code(0).expect_stderr("0 runs removed");
+    let shown = environment.run(&["purge", "--keep", "1", "--dry-run", "-o", "json"]).unwrap();
+    assert_eq!((runs(&shown), runs(&listed())), (2, 4));
+    let purged = environment.run(&["purge", "--keep", "1", "-o", "json"]).unwrap().expect_code(0);
+    assert_eq!((runs(&purged), runs(&listed())), (2, 2));
+    environment.run(&["cancel", &open]).unwrap().expect_code(0);
+    environment.run(&["purge", &open]).unwrap().expect_code(0).expect_stderr("1 run removed");
+    assert_eq!(runs(&listed()), 1);
+    environment.run(&["state", "check"]).unwrap().expect_code(0);
+    environment.run(&["show", &open]).unwrap().expect_code(3);
+}

@@ -20,6 +20,13 @@ pub enum Error {
         /// How it ended.
         status: RunStatus,
     },
+    /// The run hasn't ended.
+    Open {
+        /// Which run.
+        run: RunId,
+        /// How it stands.
+        status: RunStatus,
+    },
     /// The input is over its bound.
     Input(String),
     /// A site that the run was granted can't be used as it is configured.
@@ -47,6 +54,8 @@ impl Error {
                 .with_hint("`orchestrator list` shows the runs of this state"),
             Self::Closed { .. } => Fault::new(FaultCode::Other("run.closed".to_owned()), self.to_string())
                 .with_hint("start it anew with `orchestrator run`"),
+            Self::Open { run, .. } => Fault::new(FaultCode::CallInvalid, self.to_string())
+                .with_hint(format!("`orchestrator cancel {run}` ends it")),
             Self::Input(_) => Fault::new(FaultCode::InputInvalid, self.to_string()),
             Self::Stopping => Fault::new(FaultCode::RunInterrupted, self.to_string()),
             Self::Unready(fault) | Self::Unlike(fault) => fault.clone(),
@@ -62,6 +71,7 @@ impl fmt::Display for Error {
             Self::Refused(refusal) => refusal.fmt(f),
             Self::NotFound(run) => write!(f, "there is no run {run}"),
             Self::Closed { run, status } => write!(f, "run {run} has ended ({status})"),
+            Self::Open { run, status } => write!(f, "run {run} hasn't ended ({status})"),
             Self::Input(why) => f.write_str(why),
             Self::Unready(fault) | Self::Unlike(fault) => fault.fmt(f),
             Self::Stopping => f.write_str("this process is ending and takes no new runs"),

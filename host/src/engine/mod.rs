@@ -19,6 +19,7 @@ mod handle;
 
 mod drive;
 mod outcome;
+mod purge;
 
 mod look;
 
@@ -29,6 +30,7 @@ pub use engine::{Cancelled, Engine, EngineOptions, ResumeOptions, RunSpec};
 pub use error::Error;
 pub use handle::RunHandle;
 pub use look::{ListFilter, RunDetail, RunLine};
+pub use purge::PurgeFilter;
 
 #[cfg(test)]
 mod tests;

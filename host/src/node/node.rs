@@ -11,9 +11,11 @@ use super::server::Serve;
 use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
-use crate::engine::{self, Cancelled, Engine, EngineOptions, ListFilter, ResumeOptions, RunHandle, RunSpec};
+use crate::engine::{
+    self, Cancelled, Engine, EngineOptions, ListFilter, PurgeFilter, ResumeOptions, RunHandle, RunSpec,
+};
 use crate::journal::{self, SledStore, Store};
-use crate::model::{Fault, Grants, RunId, RunStatus};
+use crate::model::{Fault, Grants, RunId, RunStatus, Timestamp};
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -37,6 +39,7 @@ pub struct Options {
 pub struct Node {
     engine: Engine,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     component_bytes_max: u64,
 }
 
@@ -61,10 +64,9 @@ impl Node {
         let limits = limits(&options.config);
         let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
-        let engine = Engine::open(EngineOptions { store: store.clone(), clock, transfers, sites, wasm })
-            .await
-            .map_err(|error| of_engine(error, None))?;
-        Ok(Self { engine, store, component_bytes_max: limits.component_bytes_max })
+        let options = EngineOptions { store: store.clone(), clock: clock.clone(), transfers, sites, wasm };
+        let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
+        Ok(Self { engine, store, clock, component_bytes_max: limits.component_bytes_max })
     }
 
     async fn answer(
@@ -114,6 +116,17 @@ impl Node {
                 let filter = ListFilter { statuses, before: None, max };
                 let lines = self.engine.list(&filter).await.map_err(|error| of_engine(error, None))?;
                 Ok(Reply::Runs { runs: lines.into_iter().map(view::line).collect() })
+            }
+            Request::Purge { runs, older_than_ms, keep, dry_run } => {
+                let mut filter = PurgeFilter { keep, ..PurgeFilter::default() };
+                for wanted in runs {
+                    filter.runs.push(self.find(&RunRef::Prefix(wanted), &[]).await?);
+                }
+                filter.ended_before =
+                    older_than_ms.map(|age| Timestamp(self.clock.now().0.saturating_sub(age)));
+                let purged = self.engine.purge(&filter, dry_run).await;
+                let purged = purged.map_err(|error| of_engine(error, None))?;
+                Ok(Reply::Runs { runs: purged.into_iter().map(view::line).collect() })
             }
             Request::Show { run } => {
                 let run = self.find(&run, &[]).await?;
@@ -304,7 +317,8 @@ fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
         engine::Error::NotFound(run) => Error::NoSuchRun { wanted: run.to_string() },
         engine::Error::Closed { run, status } => Error::Closed { run, status },
         engine::Error::State(error) => of_journal(error),
-        error @ (engine::Error::Input(_)
+        error @ (engine::Error::Open { .. }
+        | engine::Error::Input(_)
         | engine::Error::Unready(_)
         | engine::Error::Unlike(_)
         | engine::Error::Stopping

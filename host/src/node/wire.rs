@@ -100,6 +100,17 @@ pub enum Request {
         /// The file.
         to: PathBuf,
     },
+    /// Forget runs that have ended; gives them.
+    Purge {
+        /// These, by the first letters of their ids; all that have ended, if empty.
+        runs: Vec<String>,
+        /// Only those that ended longer ago, in milliseconds.
+        older_than_ms: Option<u64>,
+        /// So many of the newest stay.
+        keep: usize,
+        /// Only say which they are.
+        dry_run: bool,
+    },
     /// Have a run cancelled, and see it to its end.
     Cancel {
         /// Which.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, resume, run, runs, site, state,
+    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, purge, resume, run, runs, site,
+    state,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     History(runs::History),
     /// Have a run cancelled; its workflow may clean up
     Cancel(cancel::Args),
+    /// Forget runs that have ended: their journals, and what only they refer to
+    Purge(purge::Args),
     /// Named remotes: add, list, test them; list, get and put files
     Site(site::Args),
     /// The state folder: is it whole?
@@ -142,6 +145,9 @@ mod tests {
             "orchestrator show 01JD51",
             "orchestrator history 01JD51 -o json",
             "orchestrator cancel 01JD51",
+            "orchestrator resume --last --workflow w.wasm",
+            "orchestrator purge --older-than 30d --keep 20 --dry-run",
+            "orchestrator purge 01JD51 01JD52",
             "orchestrator site add p ftp://u@h/ --tls none --password-env PW",
             "orchestrator site list",
             "orchestrator site show p",
@@ -178,6 +184,9 @@ mod tests {
             "orchestrator run w.wasm --dir nopath",
             "orchestrator resume",
             "orchestrator resume 01JD51 --last",
+            "orchestrator purge",
+            "orchestrator purge --dry-run",
+            "orchestrator purge --older-than 30",
             "orchestrator site ls p",
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
             "orchestrator site add p ftp://u@h/ --password hunter2",

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod ftpd;
 pub(crate) mod inspect;
 pub(crate) mod man;
+pub(crate) mod purge;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -30,6 +31,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Show(args) => runs::show(context, args),
         Command::History(args) => runs::history(context, args),
         Command::Cancel(args) => cancel::run(context, args),
+        Command::Purge(args) => purge::run(context, args),
         Command::Site(args) => site::run(context, args),
         Command::State(args) => state::run(context, args),
         Command::Config(args) => config::run(context, args),

@@ -85,7 +85,7 @@ pub(crate) fn list(context: &Context, args: &List) -> Result<Exit, Failure> {
     })
 }
 
-fn documents(runs: &[RunSummary]) -> Vec<Value> {
+pub(super) fn documents(runs: &[RunSummary]) -> Vec<Value> {
     runs.iter().map(summary_document).collect()
 }
 
@@ -113,7 +113,7 @@ fn status(run: &RunSummary) -> &'static str {
     }
 }
 
-fn table(runs: &[RunSummary]) -> String {
+pub(super) fn table(runs: &[RunSummary]) -> String {
     let rows = runs.iter().map(|run| {
         let why = match (&run.fault, run.paused) {
             (Some(fault), _) => first_line(&fault.message),
