@@ -241,3 +241,18 @@ fn runs_that_have_ended_are_forgotten_and_no_others() {
     environment.run(&["state", "check"]).unwrap().expect_code(0);
     environment.run(&["show", &open]).unwrap().expect_code(3);
 }
+
+#[test]
+fn what_a_workflow_logged_is_shown_with_its_fields() {
+    let environment = environment();
+    let mut flood = environment.command();
+    flood.arg("run").arg(guest("misbehaving")).args(["-i", "how=flood-logs", "-i", "count=2"]);
+    Finished::of(&mut flood).unwrap().expect_code(0);
+    let lines = document(&environment.run(&["logs", "-o", "json"]).unwrap().expect_code(0));
+    let lines = lines["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[1]["level"], &lines[1]["fields"]["n"]), (&"info".into(), &"1".into()));
+    let text = environment.run(&["logs"]).unwrap().expect_code(0).stdout;
+    assert!(text.lines().all(|line| line.contains("  info  xxx")), "{text}");
+    environment.run(&["logs", "01NOSUCH"]).unwrap().expect_code(3);
+}

@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Show(runs::Show),
     /// The entries of a run's journal
     History(runs::History),
+    /// What a run's workflow has logged
+    Logs(runs::Logs),
     /// Have a run cancelled; its workflow may clean up
     Cancel(cancel::Args),
     /// Forget runs that have ended: their journals, and what only they refer to
@@ -144,6 +146,7 @@ mod tests {
             "orchestrator list -o jsonl",
             "orchestrator show 01JD51",
             "orchestrator history 01JD51 -o json",
+            "orchestrator logs 01JD51 -o jsonl",
             "orchestrator cancel 01JD51",
             "orchestrator resume --last --workflow w.wasm",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",

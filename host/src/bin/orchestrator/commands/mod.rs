@@ -30,6 +30,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::List(args) => runs::list(context, &args),
         Command::Show(args) => runs::show(context, args),
         Command::History(args) => runs::history(context, args),
+        Command::Logs(args) => runs::logs(context, args),
         Command::Cancel(args) => cancel::run(context, args),
         Command::Purge(args) => purge::run(context, args),
         Command::Site(args) => site::run(context, args),

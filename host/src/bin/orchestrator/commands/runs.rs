@@ -1,9 +1,9 @@
-//! `list`, `show` and `history`: looking at runs.
+//! `list`, `show`, `history` and `logs`: looking at runs.
 
 use orchestrator_host::config::Config;
 use orchestrator_host::model::{RunId, RunStatus};
 use orchestrator_host::node::{Entry, Error, Reply, Request, RunDetails, RunRef, RunSummary};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::drive::{ask, leave, why_text};
 use crate::args::Format;
@@ -43,6 +43,14 @@ pub(crate) struct History {
     /// From this entry on
     #[arg(long, value_name = "N", default_value_t = 1)]
     from: u64,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Logs {
+    /// The run, or the first letters of its id [default: the newest]
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
 }
 
 /// Fails where there is no state yet: looking at one shouldn't make it.
@@ -222,38 +230,92 @@ fn details_text(details: &RunDetails) -> String {
 }
 
 pub(crate) fn history(context: &Context, args: History) -> Result<Exit, Failure> {
+    let mut all = Vec::new();
+    each_page(context, args.run, args.from, |run, entries| {
+        match context.format {
+            Format::Text => output::print(&entries.iter().map(entry_line).collect::<String>())?,
+            Format::Jsonl => {
+                entries.iter().try_for_each(|entry| output::json(&entry_document(run, entry)))?
+            }
+            Format::Json => all.extend(entries.iter().map(|entry| entry_document(run, entry))),
+        }
+        Ok(())
+    })?;
+    if context.format == Format::Json {
+        output::json(&json!({ "$type": "orchestrator.history/1", "entries": all }))?;
+    }
+    Ok(Exit::Ok)
+}
+
+pub(crate) fn logs(context: &Context, args: Logs) -> Result<Exit, Failure> {
+    let mut all = Vec::new();
+    each_page(context, args.run, 1, |_, entries| {
+        let lines = entries.iter().filter(|entry| entry.kind == "logged");
+        match context.format {
+            Format::Text => output::print(&lines.map(log_line).collect::<String>())?,
+            Format::Jsonl => lines.map(log_document).try_for_each(|line| output::json(&line))?,
+            Format::Json => all.extend(lines.map(log_document)),
+        }
+        Ok(())
+    })?;
+    if context.format == Format::Json {
+        output::json(&json!({ "$type": "orchestrator.logs/1", "lines": all }))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Hands on a run's journal from entry `from` on, page by page.
+fn each_page(
+    context: &Context,
+    run: Option<String>,
+    mut from: u64,
+    mut each: impl FnMut(&RunId, &[Entry]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let config = context.config()?;
-    let mut which = args.run.map_or(RunRef::Last, RunRef::Prefix);
+    let mut which = run.map_or(RunRef::Last, RunRef::Prefix);
     must_have_state(&config, &which)?;
-    context.block_on(async {
+    let pages = async {
         let mut access = context.access(config).await?;
-        let mut from = args.from;
-        let mut all = Vec::new();
         loop {
             let request = Request::History { run: which, from, max: PAGE };
-            let (run, entries, next) = match access.ask(request).await?.last().await? {
-                Reply::Entries { run, entries, next } => (run, entries, next),
-                _ => return Err(Error::unanswered().into()),
+            let Reply::Entries { run, entries, next } = access.ask(request).await?.last().await? else {
+                return Err(Error::unanswered().into());
             };
-            match context.format {
-                Format::Text => output::print(&entries.iter().map(entry_line).collect::<String>())?,
-                Format::Jsonl => entries.iter().try_for_each(|e| output::json(&entry_document(&run, e)))?,
-                Format::Json => all.extend(entries.iter().map(|entry| entry_document(&run, entry))),
-            }
-            match next {
-                Some(next) => {
-                    from = next;
-                    which = RunRef::Prefix(run.to_string());
-                }
-                None => break,
-            }
-        }
-        if context.format == Format::Json {
-            output::json(&json!({ "$type": "orchestrator.history/1", "entries": all }))?;
+            each(&run, &entries)?;
+            let Some(next) = next else { break };
+            from = next;
+            which = RunRef::Prefix(run.to_string());
         }
         leave(&access).await?;
         Ok(Exit::Ok)
+    };
+    context.block_on(pages).map(drop)
+}
+
+fn log_document(entry: &Entry) -> Value {
+    json!({
+        "$type": "orchestrator.log-line/1",
+        "at": output::rfc3339(entry.at),
+        "level": entry.detail["level"],
+        "message": entry.detail["message"],
+        "fields": fields(entry).map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>(),
     })
+}
+
+/// What a log line names: pairs, in the order in which they were given.
+fn fields(entry: &Entry) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = entry.detail["fields"].as_array().into_iter().flatten();
+    pairs.filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)))
+}
+
+fn log_line(entry: &Entry) -> String {
+    let text = |key: &str| entry.detail[key].as_str().unwrap_or_default();
+    let mut line = format!("{}  {:<5} {}", output::local_time(entry.at), text("level"), text("message"));
+    for (name, value) in fields(entry) {
+        line.push_str(&format!("  {name}={value}"));
+    }
+    line.push('\n');
+    line
 }
 
 fn entry_document(run: &RunId, entry: &Entry) -> Value {
@@ -310,6 +372,14 @@ mod tests {
         assert_eq!(status(&summary(RunStatus::Running, false)), "interrupted");
         assert_eq!(status(&summary(RunStatus::Running, true)), "running");
         assert_eq!(status(&summary(RunStatus::Done, false)), "done");
+    }
+
+    #[test]
+    fn a_log_line_names_its_fields() {
+        let detail = json!({"level": "warn", "message": "late", "fields": [["file", "a b.csv"], ["n", "3"]]});
+        let entry = Entry { seq: 4, at: Timestamp(0), kind: "logged".to_owned(), step: None, detail };
+        assert!(log_line(&entry).ends_with("  warn  late  file=a b.csv  n=3\n"), "{}", log_line(&entry));
+        assert_eq!(log_document(&entry)["fields"], json!({"file": "a b.csv", "n": "3"}));
     }
 
     #[test]
