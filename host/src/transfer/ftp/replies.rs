@@ -228,6 +228,9 @@ pub(super) fn fault(reply: &Reply, doing: &str, moved: bool) -> Fault {
         Meaning::Protection => fault
             .with_hint("the server wants another protection; see `tls` of this site in the configuration"),
         Meaning::NoSpace => fault.with_hint("make room on the server, or ask for a larger quota"),
+        Meaning::Denied | Meaning::Refused => {
+            fault.with_hint("the rights of this account on the server decide that: ask whoever runs it")
+        }
         _ => fault,
     }
 }
