@@ -256,3 +256,20 @@ fn what_a_workflow_logged_is_shown_with_its_fields() {
     assert!(text.lines().all(|line| line.contains("  info  xxx")), "{text}");
     environment.run(&["logs", "01NOSUCH"]).unwrap().expect_code(3);
 }
+
+#[test]
+fn a_run_that_outlasts_the_process_that_drives_it_for_another_command_is_answered() {
+    let environment = environment();
+    let sleep = || {
+        let mut command = environment.command();
+        command.arg("run").arg(guest("misbehaving")).args(["-i", "how=sleep", "-i", "count=1", "-o", "json"]);
+        command
+    };
+    for _ in 0..4 {
+        let mut holder = sleep().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let finished = Finished::of(&mut sleep()).unwrap().expect_code(0);
+        assert_eq!(document(&finished)["output"], "awake", "{finished}");
+        assert!(holder.wait().unwrap().success());
+    }
+}

@@ -91,6 +91,10 @@ fn a_server_that_vanishes_costs_a_pause_and_no_bytes() {
     // A server that is still gone changes nothing, nor does a resume without the password.
     stage.resume().expect_code(5);
     without_password(&stage.environment, &["resume".into(), "--last".into()]);
+    let away = stage.environment.path("away");
+    std::fs::rename(&stage.data, &away).unwrap();
+    stage.resume().expect_code(2).expect_stderr("granted as `data`");
+    std::fs::rename(&away, &stage.data).unwrap();
 
     stage.server.come_back();
     let done = last_document(&stage.resume().expect_code(0));
@@ -115,6 +119,31 @@ fn a_cancelled_run_ends_as_cancelled_and_leaves_no_part() {
     let left: Vec<_> =
         std::fs::read_dir(&stage.data).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name == "small.txt"), "{left:?}");
+    stage.resume().expect_code(3);
+}
+
+#[test]
+fn a_server_that_is_gone_from_the_start_costs_a_pause_too() {
+    let mut stage = Stage::new();
+    stage.server.vanish();
+    let run = stage.mirror();
+    let paused = document(&stage.environment.run(&run).unwrap().expect_code(5));
+    assert_eq!(paused["status"], "paused");
+    stage.server.come_back();
+    let done = document(&stage.resume().expect_code(0));
+    assert_eq!(done["output"]["files"], 2, "{done}");
+}
+
+#[test]
+fn a_cancel_of_a_paused_run_takes_its_parts_away() {
+    let mut stage = Stage::new();
+    stage.in_the_middle(|server, _| server.vanish()).expect_code(5);
+    let parts = || std::fs::read_dir(&stage.data).unwrap().count() - 1;
+    assert_eq!(parts(), 1);
+    let runs = document(&stage.environment.run(&["-ojson", "list"]).unwrap().expect_code(0));
+    let run = runs["runs"][0]["run"].as_str().unwrap();
+    stage.environment.run(&["cancel", run]).unwrap().expect_code(0);
+    assert_eq!(parts(), 0);
     stage.resume().expect_code(3);
 }
 

@@ -15,11 +15,12 @@ pub trait Sites: Send + Sync {
     /// `config.invalid` when the configuration hasn't got it (any more), or can't be read.
     fn site(&self, name: &str, grants: &Grants) -> Result<Arc<Site>, Fault>;
 
-    /// Looks whether all sites that were granted can be used as they are configured, so that a run
-    /// isn't begun, or gone on with and failed, for want of a password.
+    /// Looks whether all folders that were granted are there, and all sites can be used as they are
+    /// configured, so that a run isn't begun, or gone on with and failed, for want of a password or
+    /// of a disk that isn't mounted.
     ///
     /// # Errors
-    /// `config.invalid`, naming the site and the key.
+    /// `config.invalid`, naming the site and the key; `grant.refused`, naming the folder.
     fn ready(&self, _grants: &Grants) -> Result<(), Fault> {
         Ok(())
     }

@@ -199,7 +199,10 @@ impl Engine {
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
         }
-        self.inner.sites.ready(&state.created.grants).map_err(Error::Unready)?;
+        // A run that is being cancelled cleans up as far as it can.
+        if state.cancel.is_none() {
+            self.inner.sites.ready(&state.created.grants).map_err(Error::Unready)?;
+        }
         let component = self.component(&state).await?;
         let (digest, guest) = match self.load(component.to_vec()).await {
             Ok(loaded) => loaded,

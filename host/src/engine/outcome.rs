@@ -120,6 +120,9 @@ async fn halted(steps: &mut StepLog, halt: Halt) -> RunOutcome {
         // Somebody else drives the run now.
         Err(Halt::State(Error::Fenced { .. } | Error::SeqConflict { .. })) => RunOutcome::Interrupted,
         // Nothing can be written: the journal says that the run goes on, and so it can.
+        Err(Halt::State(error @ Error::Unwritable { no_space: true, .. })) => {
+            RunOutcome::Paused { why: PauseReason::NoSpace, fault: error.to_fault() }
+        }
         Err(Halt::State(error)) => RunOutcome::Failed { fault: error.to_fault() },
         Err(halt) => {
             RunOutcome::Failed { fault: Fault::new(FaultCode::HostBug, format!("the run's end: {halt}")) }

@@ -97,11 +97,12 @@ pub async fn pause_resting(
     why: PauseReason,
     fault: Fault,
 ) -> Result<(), Error> {
-    write_resting(store, clock, run, |_| Some(Fact::Paused { why, fault })).await
+    write_resting(store, clock, run, |_| vec![Fact::Paused { why, fault }]).await
 }
 
-/// Cancels a run that no process drives. A paused one is ended on the spot; another one is to be
-/// resumed then, so that its guest can clean up until `deadline`. Gives how it stands.
+/// Cancels a run that no process drives. One that is paused for its own sake (it trapped, diverged, is
+/// suspected) is ended on the spot; any other is to be resumed then, so that its guest can clean up
+/// and its parts are removed until `deadline`. Gives how it stands.
 ///
 /// # Errors
 /// As [`pause_resting`].
@@ -113,13 +114,17 @@ pub async fn cancel_resting(
 ) -> Result<RunStatus, Error> {
     let mut after = RunStatus::Cancelling;
     write_resting(store, clock, run, |state| {
-        Some(match state.status {
-            RunStatus::Paused => {
-                after = RunStatus::Cancelled;
-                Fact::Ended(Ending::Cancelled)
+        let asked = Fact::CancelAsked { deadline };
+        match state.pause.as_ref().map(|(why, _)| why) {
+            None => vec![asked],
+            Some(PauseReason::Exhausted | PauseReason::NoSpace | PauseReason::Asked) => {
+                vec![Fact::Unpaused, asked]
             }
-            _ => Fact::CancelAsked { deadline },
-        })
+            Some(_) => {
+                after = RunStatus::Cancelled;
+                vec![Fact::Ended(Ending::Cancelled)]
+            }
+        }
     })
     .await?;
     Ok(after)
@@ -129,7 +134,7 @@ async fn write_resting(
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     run: &RunId,
-    fact: impl FnOnce(&RunState) -> Option<Fact>,
+    facts: impl FnOnce(&RunState) -> Vec<Fact>,
 ) -> Result<(), Error> {
     let (claim, head) = store.claim(run).await?;
     let written = async {
@@ -138,8 +143,9 @@ async fn write_resting(
         if writer.state().status.is_closed() {
             return Err(Error::Closed { run: run.clone() });
         }
-        if let Some(fact) = fact(writer.state()) {
-            writer.commit(vec![fact], Along::default()).await?;
+        let facts = facts(writer.state());
+        if !facts.is_empty() {
+            writer.commit(facts, Along::default()).await?;
         }
         Ok(())
     }

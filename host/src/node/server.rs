@@ -17,6 +17,9 @@ use super::{PROTOCOL, Reply, Request, address, frame};
 /// How long a client may take to say what it wants: it was written to say so at once.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a client may take to read its last replies before the process ends without it.
+const LAST_WITHIN: Duration = Duration::from_secs(5);
+
 /// Clients at a time; one more waits in the listener's queue.
 const CLIENTS_MAX: usize = 256;
 
@@ -156,20 +159,30 @@ async fn attend(
         std::future::pending::<()>().await;
         drop(interrupt);
     });
-    let serving = tokio::spawn(async move {
-        let _seat = seat;
-        serve.serve(request, replies, interrupted).await;
-    });
-    let sent = async {
-        while let Some(reply) = outgoing.recv().await {
-            frame::write(&mut write, &reply).await?;
+    let mut serving = tokio::spawn(async move { serve.serve(request, replies, interrupted).await });
+    let sent = {
+        let sending = async {
+            while let Some(reply) = outgoing.recv().await {
+                frame::write(&mut write, &reply).await?;
+            }
+            Ok(())
+        };
+        // The process mustn't end before the last reply is on its way, nor wait for one who doesn't read.
+        let served = async {
+            let _ = (&mut serving).await;
+            tokio::time::sleep(LAST_WITHIN).await;
+        };
+        tokio::select! {
+            sent = sending => sent,
+            () = served => Err(std::io::ErrorKind::TimedOut.into()),
         }
-        Ok(())
-    }
-    .await;
+    };
     // Once the reader has gone, replies have nowhere to go, but the work is done all the same.
     drop(outgoing);
-    let _ = serving.await;
+    if !serving.is_finished() {
+        let _ = serving.await;
+    }
     listening.abort();
+    drop(seat);
     sent
 }

@@ -57,6 +57,14 @@ impl Sites for SiteBook {
     }
 
     fn ready(&self, grants: &Grants) -> Result<(), Fault> {
+        for folder in &grants.folders {
+            if !folder.path.is_dir() {
+                let path = folder.path.display();
+                let why = format!("the folder {path}, granted as `{}`, isn't there", folder.name);
+                return Err(Fault::new(FaultCode::GrantRefused, why)
+                    .with_hint("mount or make it again, then resume; nothing has changed"));
+            }
+        }
         for name in &grants.sites {
             let site = self.site(name, grants)?;
             if let Some((key, why)) = unreadable(&site).into_iter().next() {

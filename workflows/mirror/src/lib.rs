@@ -3,6 +3,7 @@
 //!
 //! `orchestrator run mirror.wasm --site acme --dir got=/data -i site=acme -i from=out -i to=got/acme`
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use orchestrator_sdk::prelude::*;
@@ -68,34 +69,61 @@ struct Seen {
     unparsed: usize,
 }
 
+/// What couldn't be copied.
+#[derive(Default)]
+struct Failed {
+    count: u64,
+    first: Option<Error>,
+}
+
+impl Failed {
+    /// Takes note of a failure; a cancel ends it all.
+    fn add(&mut self, path: &str, error: Error) -> Result<()> {
+        if error.is_cancelled() {
+            return Err(error);
+        }
+        warn!(path, "not copied: {error}");
+        self.count += 1;
+        self.first.get_or_insert(error);
+        Ok(())
+    }
+}
+
+/// What the host has tried in vain waits for somebody to resume the run, as transfers do: a night's
+/// outage costs no more than a pause.
+fn or_pause<T>(doing: &str, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    retry(doing, &RetryPolicy::default().attempts(1).or_pause(), attempt)
+}
+
 fn run(input: Input) -> Result<Report> {
     let site = Site::open(&input.site)?;
     let (from, to) = match input.direction {
         Way::Pull => (Place::Remote(&site, &input.from), Place::Local(&input.to)),
         Way::Push => (Place::Local(&input.from), Place::Remote(&site, &input.to)),
     };
-    let pairs = from.beside(&to, input.glob.as_deref())?;
+    let pairs = or_pause("list", || from.beside(&to, input.glob.as_deref()))?;
     let mut seen = Seen { unparsed: pairs.unparsed().len(), ..Seen::default() };
     pairs.unparsed().iter().for_each(|line| warn!(line, "a line of the listing isn't understood"));
 
-    to.make_dir("")?;
+    or_pause("make the target", || to.make_dir(""))?;
+    let failed = RefCell::new(Failed::default());
     let wanted = pairs.filter_map(|pair| {
         match pair.source.kind {
             FileKind::File if !pair.is_copied() => return Some(Ok(pair.transfer_to(&to))),
             FileKind::File => seen.unchanged += 1,
             FileKind::Dir if input.glob.is_some() || pair.is_copied() => {}
-            FileKind::Dir => {
-                seen.folders += 1;
-                return to.make_dir(&pair.inside).err().map(Err);
-            }
+            FileKind::Dir => match or_pause("make a folder", || to.make_dir(&pair.inside)) {
+                Ok(()) => seen.folders += 1,
+                // The others may do better.
+                Err(error) => return failed.borrow_mut().add(&pair.inside, error).err().map(Err),
+            },
             FileKind::Link | FileKind::Other => seen.ignored += 1,
         }
         None
     });
 
-    // What a night's outage leaves behind is gone on with, not begun anew.
     let options = TransferOptions { read_back: input.read_back, ..TransferOptions::new().or_pause() };
-    let (mut report, mut failed, mut first) = (Report::default(), 0, None);
+    let mut report = Report::default();
     site.batch(input.parallel, &options)?.run_all(wanted, |outcome| {
         match outcome.receipt {
             Ok(receipt) => {
@@ -106,15 +134,11 @@ fn run(input: Input) -> Result<Report> {
                 *report.proofs.entry(receipt.proof).or_default() += 1;
                 progress::report("mirror", report.files, None, "files");
             }
-            Err(failure) if failure.is_cancelled() => return Err(failure),
-            Err(failure) => {
-                warn!(file = outcome.transfer.remote, "not copied: {failure}");
-                failed += 1;
-                first.get_or_insert(failure);
-            }
+            Err(failure) => failed.borrow_mut().add(&outcome.transfer.remote, failure)?,
         }
         Ok(())
     })?;
+    let Failed { count, first } = failed.into_inner();
     let Some(first) = first else { return Ok(Report { seen, ..report }) };
-    Err(first.while_doing(format!("{failed} files failed and {} were copied; the first", report.files)))
+    Err(first.while_doing(format!("{count} files failed and {} were copied; the first", report.files)))
 }

@@ -102,7 +102,7 @@ fn one_failed_file_does_not_stop_the_others_but_fails_the_run() {
     let error = host.run(run, pull()).unwrap_err();
     assert!(error.is("ftp.denied"));
     assert_eq!(error.message, "1 files failed and 4 were copied; the first: downloading out/a.csv: no");
-    assert_eq!(host.log(), ["warn not copied: downloading out/a.csv: no file=out/a.csv"]);
+    assert_eq!(host.log(), ["warn not copied: downloading out/a.csv: no path=out/a.csv"]);
     assert_eq!(host.run(run, pull()).unwrap().files, 1);
 }
 

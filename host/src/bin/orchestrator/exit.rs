@@ -158,7 +158,11 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
 pub(crate) fn of_outcome(outcome: &RunOutcome, interrupted: Exit) -> Exit {
     match outcome {
         RunOutcome::Done { .. } => Exit::Ok,
-        RunOutcome::Failed { fault } => of_fault(fault),
+        RunOutcome::Failed { fault } => match of_fault(fault) {
+            // Of a run that ends, 3 would say that there was nothing to resume.
+            Exit::NotFound => Exit::Failed,
+            exit => exit,
+        },
         RunOutcome::Cancelled => Exit::Cancelled,
         RunOutcome::Interrupted => interrupted,
         RunOutcome::Paused { why, fault } => match why {

@@ -12,7 +12,7 @@ use crate::capability::ctx::cancelled;
 use crate::capability::signals::Entered;
 use crate::capability::workers::Spawner;
 use crate::journal::{Halt, Slot};
-use crate::model::{Fault, ItemId, PauseReason, Receipt, StepSeq, TransferId, TransferOptions};
+use crate::model::{Fault, FaultCode, ItemId, PauseReason, Receipt, StepSeq, TransferId, TransferOptions};
 use crate::transfer::StopKind;
 
 /// How many transfers may wait for the disk besides those that move: so many share what it takes to make
@@ -54,7 +54,7 @@ struct State {
     halt: Option<Halt>,
     /// Why the run pauses once nothing else can be done: a transfer's attempts are used up.
     pause: Option<Halt>,
-    /// How many transfers in a row have used up their attempts.
+    /// How many transfers in a row have used up their attempts on a server that doesn't answer.
     used_up: usize,
 }
 
@@ -74,9 +74,9 @@ pub(super) enum Next {
 }
 
 impl State {
-    /// Whether so many transfers have failed in a row that the next one would, too: all that moved at a
-    /// time. A single file that is locked for ever must not hold up the others, and a server that is
-    /// gone must not be asked for each of a thousand.
+    /// Whether so many transfers have found nobody to answer, one after another, that the next one would,
+    /// too: as many as move at a time. A server that is gone must not be asked for each of a thousand
+    /// files, and files that are locked for ever, as many as they are, must not hold up the others.
     fn gives_up(&self, parallel: usize) -> bool {
         self.used_up >= parallel
     }
@@ -277,9 +277,10 @@ impl Queue {
                 state.ready.push_back((id, outcome));
             }
             // It isn't delivered: the resumed run goes on with it.
-            Err(pause @ Halt::Pause(PauseReason::Exhausted, _)) => {
-                state.used_up += 1;
-                state.pause.get_or_insert(pause);
+            Err(Halt::Pause(PauseReason::Exhausted, fault)) => {
+                let answered = fault.reply.is_some() && fault.code != FaultCode::FtpTooMany;
+                state.used_up = if answered { 0 } else { state.used_up + 1 };
+                state.pause.get_or_insert(Halt::Pause(PauseReason::Exhausted, fault));
             }
             Err(halt) => state.halt = Some(halt),
         }

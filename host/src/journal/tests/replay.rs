@@ -178,8 +178,16 @@ async fn resting_runs_are_paused_and_cancelled() {
     let mut log = bench.create().await;
     log.release().await.unwrap();
     let fault = Fault::new(FaultCode::RunIndeterminate, "look at it");
-    pause_resting(&bench.store, &bench.clock, &run_id(1), PauseReason::Asked, fault).await.unwrap();
-    assert_eq!(state_of(&bench.store, &run_id(1)).await.unwrap().status, RunStatus::Paused);
+    let pause = async |why| {
+        pause_resting(&bench.store, &bench.clock, &run_id(1), why, fault.clone()).await.unwrap();
+        assert_eq!(state_of(&bench.store, &run_id(1)).await.unwrap().status, RunStatus::Paused);
+    };
+    // One that waits for somebody has parts to take away.
+    pause(PauseReason::Exhausted).await;
+    let status = cancel_resting(&bench.store, &bench.clock, &run_id(1), None).await.unwrap();
+    assert_eq!(status, RunStatus::Cancelling);
+    // One that would only trap again is ended on the spot.
+    pause(PauseReason::Trapped).await;
     let status = cancel_resting(&bench.store, &bench.clock, &run_id(1), None).await.unwrap();
     assert_eq!(status, RunStatus::Cancelled);
     assert!(!bench.store.head(&run_id(1)).await.unwrap().unwrap().claimed);

@@ -191,8 +191,10 @@ impl Download<'_> {
                 return Err(Trouble::Restart(fault));
             }
             Err(fault) => {
+                // vsftpd has the same words for a file that isn't there and one that may not be read.
+                let there = fault.code == FaultCode::FtpNotFound && self.look(&mut lease).await.is_ok();
                 lease.after::<()>(&Err(fault.clone()));
-                return Err(fault.into());
+                return Err(if there { Fault { code: FaultCode::FtpDenied, ..fault } } else { fault }.into());
             }
         }
         let sink = Sink::new(part.clone(), hasher);

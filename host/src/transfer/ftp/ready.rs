@@ -21,6 +21,9 @@ pub fn unreadable(site: &Site) -> Vec<(&'static str, String)> {
 
 /// Why a file can't be opened; `None` when it can.
 pub(super) fn unopened(path: &Path) -> Option<String> {
-    let error = std::fs::File::open(path).err()?;
-    Some(format!("{} can't be read: {error}", path.display()))
+    match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(found) if found.is_dir() => Some(format!("{} is a folder", path.display())),
+        Ok(_) => None,
+        Err(error) => Some(format!("{} can't be read: {error}", path.display())),
+    }
 }

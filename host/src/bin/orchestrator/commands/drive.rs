@@ -203,7 +203,11 @@ fn tell(context: &Context, run: &RunId, outcome: RunOutcome, signal: Exit) -> Re
         }
         RunOutcome::Failed { fault } => Err(Failure { exit, ..failure(fault, format!("run {run} failed")) }),
         RunOutcome::Paused { why, fault } => {
-            let mut failure = failure(fault, format!("run {run} is paused ({})", why_text(why)));
+            let why = match why {
+                PauseReason::Exhausted if !fault.is_transient() => "somebody has to look after the site",
+                why => why_text(why),
+            };
+            let mut failure = failure(fault, format!("run {run} is paused ({why})"));
             failure.exit = exit;
             failure.hint = Some(match failure.hint {
                 Some(hint) if hint.contains("resume") => hint,
