@@ -273,3 +273,22 @@ fn a_run_that_outlasts_the_process_that_drives_it_for_another_command_is_answere
         assert!(holder.wait().unwrap().success());
     }
 }
+
+#[test]
+fn a_backup_is_kept_by_itself_and_can_be_restored() {
+    let mut environment = environment();
+    environment.configure("[state]\nbackup = \"kept.backup\"").unwrap();
+    let mut sleep = environment.command();
+    sleep.arg("run").arg(guest("misbehaving")).args(["-i", "how=sleep", "-i", "count=3"]);
+    Finished::of(&mut sleep).unwrap().expect_code(0);
+    let kept = environment.path("kept.backup");
+    let other = environment.path("other");
+    let mut restore = environment.bare();
+    restore.arg("--state").arg(&other).args(["state", "restore"]).arg(&kept);
+    Finished::of(&mut restore).unwrap().expect_code(0);
+    let mut list = environment.bare();
+    list.arg("--state").arg(&other).args(["list", "-o", "json"]);
+    let runs = document(&Finished::of(&mut list).unwrap().expect_code(0));
+    // It was taken while the run went on, so the restored one waits for somebody to look.
+    assert_eq!(runs["runs"][0]["status"], "paused", "{runs}");
+}

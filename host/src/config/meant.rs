@@ -92,6 +92,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The state folder, absolute, and who named it.
     pub state: (PathBuf, Origin),
+    /// Where a backup of the state is kept, and how old it may become.
+    pub backup: Option<(PathBuf, Duration)>,
     /// How transfers commit.
     pub transfer: TransferSettings,
     /// What a workflow may use.
@@ -183,6 +185,7 @@ impl Config {
         Ok(Self {
             file: file.map(Path::to_owned),
             state,
+            backup: reader.backup(&typed.state)?,
             transfer,
             limits: reader.limits(&typed.limits)?,
             log_filter: environment.text(environment::LOG).map(str::to_owned).or(typed.log.filter),

@@ -23,6 +23,9 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How old a backup may become, where the file doesn't say.
+const BACKUP_EVERY: Duration = Duration::from_secs(3600);
+
 /// Turns what was typed into what was meant, knowing where it stands.
 pub(super) struct Reader<'a> {
     text: &'a str,
@@ -91,6 +94,11 @@ impl<'a> Reader<'a> {
             // More than 1 MiB would be fetched again for nothing: what differs at all differs there.
             overlap: size("overlap", &typed.overlap, default.overlap, 4 << 10, 1 << 20)?,
         })
+    }
+
+    pub(super) fn backup(&self, typed: &typed::State) -> Result<Option<(PathBuf, Duration)>, Error> {
+        let every = self.deadline("backup_every", typed.backup_every.as_ref(), BACKUP_EVERY)?;
+        Ok(self.path(typed.backup.as_ref()).map(|to| (to, every)))
     }
 
     pub(super) fn limits(&self, typed: &typed::Limits) -> Result<WasmLimits, Error> {

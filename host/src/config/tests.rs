@@ -229,6 +229,8 @@ fn the_documented_file_is_read_and_shows_the_defaults() {
     let (shown, default) = (&config.sites["acme"].limits, &defaults.sites["acme"].limits);
     assert_eq!(SiteLimits { transfer: None, ..shown.clone() }, *default);
     assert_eq!(config.transfer, defaults.transfer);
+    assert_eq!(config.backup, Some(("/backup/orchestrator".into(), Duration::from_secs(3600))));
+    assert_eq!(defaults.backup, None);
     let limits = crate::wasm::Limits::default();
     assert_eq!(config.limits.component_size, Some(limits.component_bytes_max));
     assert_eq!(config.limits.memory, Some(limits.memory_bytes_max));

@@ -41,6 +41,11 @@ pub(super) struct File {
 pub(super) struct State {
     /// The state folder; relative to this file. By default `orchestrator` in the XDG state folder.
     pub(super) path: Option<PathBuf>,
+    /// Where a backup of the state is kept; relative to this file. By default none is.
+    pub(super) backup: Option<PathBuf>,
+    /// How old it may become while a process holds the state. By default 1h.
+    #[schemars(with = "Option<TypedDuration>")]
+    pub(super) backup_every: Option<Spanned<TypedDuration>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -16,6 +16,7 @@
 
 mod access;
 mod address;
+mod backups;
 mod client;
 mod error;
 mod frame;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use super::access::Hold;
+use super::backups::Backups;
 use super::server::Serve;
 use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
 use crate::clock::{Clock, SystemClock};
@@ -41,6 +42,7 @@ pub struct Node {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     component_bytes_max: u64,
+    _backups: Option<Backups>,
 }
 
 impl Node {
@@ -62,11 +64,14 @@ impl Node {
         let connector = Arc::new(FtpConnector::new(clock.clone()));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
+        let backup = options.config.backup.clone();
         let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
         let options = EngineOptions { store: store.clone(), clock: clock.clone(), transfers, sites, wasm };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
-        Ok(Self { engine, store, clock, component_bytes_max: limits.component_bytes_max })
+        let backups = backup.map(|(to, every)| Backups::start(store.clone(), clock.clone(), to, every));
+        let component_bytes_max = limits.component_bytes_max;
+        Ok(Self { engine, store, clock, component_bytes_max, _backups: backups })
     }
 
     async fn answer(

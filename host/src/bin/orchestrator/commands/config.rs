@@ -78,8 +78,11 @@ fn origin(origin: Origin) -> &'static str {
 
 fn text(config: &Config) -> String {
     let file = config.file.as_deref().map_or("none".to_owned(), |file| file.display().to_string());
+    let backup = config.backup.as_ref().map_or(String::new(), |(to, every)| {
+        format!("backup {} (never older than {})\n", to.display(), show_duration(*every))
+    });
     let mut text = format!(
-        "file   {file}\nstate  {} ({})\n\n[transfer]\ncommit_bytes = \"{}\"\ncommit_interval = \"{}\"\noverlap = \"{}\"\n",
+        "file   {file}\nstate  {} ({})\n{backup}\n[transfer]\ncommit_bytes = \"{}\"\ncommit_interval = \"{}\"\noverlap = \"{}\"\n",
         config.state.0.display(),
         origin(config.state.1),
         show_size(config.transfer.commit_bytes),
@@ -188,6 +191,7 @@ fn document(config: &Config) -> Value {
         "$type": "orchestrator.config/1",
         "file": config.file,
         "state": { "path": config.state.0, "origin": config.state.1 },
+        "backup": config.backup.as_ref().map(|(to, every)| json!({ "path": to, "every_ms": every.as_millis() })),
         "transfer": {
             "commit_bytes": config.transfer.commit_bytes,
             "commit_interval_ms": config.transfer.commit_interval.as_millis(),
