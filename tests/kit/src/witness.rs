@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 
 /// One thing that happened; paths are relative to the watched folder.
@@ -59,7 +60,9 @@ impl Witness {
                 if last {
                     return Ok(());
                 }
-                std::thread::sleep(Duration::from_millis(5));
+                // At once when something happens: a folder that was just made has to be watched before
+                // anything happens in it.
+                watch.wait(Duration::from_millis(5))?;
             }
         });
         Ok(Self { seen, stop, watching: Some(watching) })
@@ -105,6 +108,13 @@ impl Watch {
                 self.add(&folder.join(entry.file_name()))?;
             }
         }
+        Ok(())
+    }
+
+    /// Waits until something has happened, but no longer than this.
+    fn wait(&self, longest: Duration) -> Result<()> {
+        let mut waiting = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        poll(&mut waiting, Some(&longest.try_into()?))?;
         Ok(())
     }
 

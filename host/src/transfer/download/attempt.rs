@@ -131,8 +131,12 @@ impl Download<'_> {
         let tail = self.tail.as_ref().filter(|_| total.is_some()).map(|tail| tail.state.clone());
         let chunks = if tail.is_some() { record::chunks(&*self.job.log).await? } else { Vec::new() };
         let durable = total.is_none_or(|total| total > SMALL_BYTES);
+        // Goes with this future: once nobody waits, the thread lets go of the part.
+        let waiting = Arc::new(());
+        let asked = Arc::downgrade(&waiting);
         let (part, found, hasher) = blocking(move || {
-            let (part, found) = PartFile::open(&at, durable)?;
+            let wanted = || asked.strong_count() > 0;
+            let (part, found) = PartFile::open(&at, durable, &wanted)?;
             let hasher = match (&tail, found) {
                 (Some(_), true) => verified_prefix(&part, tail.as_ref(), &chunks)?,
                 _ => {
@@ -143,6 +147,7 @@ impl Download<'_> {
             Ok((part, found, hasher))
         })
         .await?;
+        drop(waiting);
         if found && !self.header_committed && !self.job.options.direct {
             // A small file's first attempt was ended by a crash before it had written to the log.
             self.course.moved(total.unwrap_or(0).min(SMALL_BYTES));

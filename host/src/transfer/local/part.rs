@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::root::{LocalFile, info};
 use crate::crash;
 use crate::model::{Fault, FaultCode, FileInfo, FileKind, Timestamp};
+use crate::transfer::StopKind;
 
 /// How long to wait for another holder of a part: the writer of a transfer that was just dropped
 /// in this process, which ends after the write it is in.
@@ -60,12 +61,39 @@ pub(crate) struct PartFile {
 
 impl PartFile {
     /// Opens the part; makes it, and its folder, where there is none. With `durable` its name then
-    /// survives a power loss. Also tells whether it was there.
+    /// survives a power loss. Also tells whether it was there. It gives up as soon as nobody waits for
+    /// it any more, as `wanted` says: a transfer that was dropped must not touch a part that the next
+    /// one has finished meanwhile.
     ///
     /// # Errors
     /// `file.denied` for a symbolic link or what isn't a plain file; `file.io` when somebody else
-    /// still writes it after ten seconds.
-    pub(crate) fn open(at: &LocalFile, durable: bool) -> Result<(Self, bool), Fault> {
+    /// still writes it after ten seconds; `run.interrupted` when it isn't wanted any more.
+    pub(crate) fn open(
+        at: &LocalFile,
+        durable: bool,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<(Self, bool), Fault> {
+        let give_up = Instant::now() + LOCK_WAIT;
+        loop {
+            let (part, found) = Self::open_once(at, durable, wanted, give_up)?;
+            if !wanted() {
+                return Err(StopKind::Interrupt.fault());
+            }
+            // While the lock was waited for, its holder may have given the file its name: then this is
+            // the part no more.
+            if at.identity_now()?.is_some_and(|named| part.identity().is_ok_and(|own| own.same_inode(&named)))
+            {
+                return Ok((part, found));
+            }
+        }
+    }
+
+    fn open_once(
+        at: &LocalFile,
+        durable: bool,
+        wanted: &dyn Fn() -> bool,
+        give_up: Instant,
+    ) -> Result<(Self, bool), Fault> {
         let failed = |error| at.failed("cannot open the part", error);
         let place = at.place(true)?;
         let (file, found) = match place.open(OFlags::RDWR) {
@@ -84,8 +112,10 @@ impl PartFile {
         if info(String::new(), &stat).kind != FileKind::File {
             return Err(Fault::new(FaultCode::FileDenied, format!("{at} isn't a plain file")));
         }
-        let give_up = Instant::now() + LOCK_WAIT;
         loop {
+            if !wanted() {
+                return Err(StopKind::Interrupt.fault());
+            }
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < give_up => {
