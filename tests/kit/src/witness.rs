@@ -47,7 +47,7 @@ impl Witness {
             descriptor: inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?,
             root: folder.to_owned(),
             folders: HashMap::new(),
-            moving: None,
+            moving: HashMap::new(),
             seen: Arc::clone(&seen),
         };
         watch.add(Path::new(""))?;
@@ -91,8 +91,9 @@ struct Watch {
     descriptor: OwnedFd,
     root: PathBuf,
     folders: HashMap<i32, PathBuf>,
-    /// The first half of a rename, with its cookie.
-    moving: Option<(u32, PathBuf)>,
+    /// First halves of renames, by their cookies: the halves of two renames in two folders may come
+    /// interleaved.
+    moving: HashMap<u32, PathBuf>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
@@ -147,7 +148,7 @@ impl Watch {
 
     fn take(&mut self, flags: ReadFlags, cookie: u32, path: PathBuf) -> Result<()> {
         if flags.contains(ReadFlags::MOVED_FROM) {
-            self.moving = Some((cookie, path));
+            self.moving.insert(cookie, path);
             return Ok(());
         }
         // pure-ftpd removes a file by first renaming it to a name of its own.
@@ -155,9 +156,9 @@ impl Watch {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".pureftpd-rename."))
         };
         let event = if flags.contains(ReadFlags::MOVED_TO) {
-            match self.moving.take_if(|(first, _)| *first == cookie) {
-                Some((_, from)) if own(&path) => Seen::Removed(from),
-                Some((_, from)) => Seen::Renamed(from, path),
+            match self.moving.remove(&cookie) {
+                Some(from) if own(&path) => Seen::Removed(from),
+                Some(from) => Seen::Renamed(from, path),
                 None => Seen::Created(path),
             }
         } else if flags.contains(ReadFlags::DELETE) && own(&path) {
@@ -180,6 +181,28 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn halves_of_renames_that_come_interleaved_find_each_other() {
+        let mut watch = Watch {
+            descriptor: inotify::init(inotify::CreateFlags::empty()).unwrap(),
+            root: PathBuf::new(),
+            folders: HashMap::new(),
+            moving: HashMap::new(),
+            seen: Arc::default(),
+        };
+        for (flags, cookie, path) in [
+            (ReadFlags::MOVED_FROM, 1, "a/part"),
+            (ReadFlags::MOVED_FROM, 2, "b/part"),
+            (ReadFlags::MOVED_TO, 1, "a/name"),
+            (ReadFlags::MOVED_TO, 2, "b/name"),
+        ] {
+            watch.take(flags, cookie, path.into()).unwrap();
+        }
+        let renamed =
+            |folder: &str| Seen::Renamed(format!("{folder}/part").into(), format!("{folder}/name").into());
+        assert_eq!(*watch.seen.lock().unwrap(), [renamed("a"), renamed("b")]);
+    }
 
     #[test]
     fn names_made_renamed_and_removed_are_seen_in_order() {
