@@ -79,13 +79,10 @@ impl StepLog {
         claim: Claim,
         head: &RunHead,
     ) -> Result<(Self, RunState), Error> {
-        let (writer, kept) = Writer::open(store, clock, claim, head).await?;
-        let state = writer.state().clone();
+        let (mut log, state) = Self::at_front(store, clock, claim, head).await?;
         if state.status.is_closed() {
             return Err(Error::Closed { run: head.run.clone() });
         }
-        let mut log = Self::over(writer, head.first_seq);
-        log.cursor = log.cursor.with(kept);
         if state.status != RunStatus::Paused {
             log.settle().await?;
         }
@@ -104,12 +101,23 @@ impl StepLog {
         claim: Claim,
         head: &RunHead,
     ) -> Result<(Self, RunState), Error> {
+        let (mut log, state) = Self::at_front(store, clock, claim, head).await?;
+        log.rehearsing = true;
+        log.settle().await?;
+        Ok((log, state))
+    }
+
+    /// The log of a run that was just claimed, before its first entry, and how the run stands.
+    async fn at_front(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        claim: Claim,
+        head: &RunHead,
+    ) -> Result<(Self, RunState), Error> {
         let (writer, kept) = Writer::open(store, clock, claim, head).await?;
         let state = writer.state().clone();
         let mut log = Self::over(writer, head.first_seq);
         log.cursor = log.cursor.with(kept);
-        log.rehearsing = true;
-        log.settle().await?;
         Ok((log, state))
     }
 
