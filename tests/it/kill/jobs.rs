@@ -201,7 +201,11 @@ fn judge_resumed(server: &Server, files: &[Sample], parts: &HashMap<PathBuf, u64
         let resumed_at = size.saturating_sub(sent);
         let again = length.saturating_sub(resumed_at);
         let allowed = COMMIT_BYTES + OVERLAP + BUFFER;
-        assert!(again <= allowed, "{name}: {length} bytes were there, and it went on at {resumed_at}");
+        assert!(
+            again <= allowed,
+            "{name}: {length} bytes were there, and it went on at {resumed_at}\n{}",
+            server.logs()
+        );
     }
 }
 

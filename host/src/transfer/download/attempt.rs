@@ -210,6 +210,7 @@ impl Download<'_> {
             options: self.transfers.options(),
             throttle: &mut self.throttle,
             overlap,
+            header: self.header.clone().filter(|_| !self.header_committed),
             committed,
             total,
             limit: total.filter(|_| !follow),

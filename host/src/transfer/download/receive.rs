@@ -20,7 +20,7 @@ use crate::model::{ByteCount, Fault, FaultCode};
 use crate::transfer::course::Course;
 use crate::transfer::local::blocking;
 use crate::transfer::options::Options;
-use crate::transfer::record::Writes;
+use crate::transfer::record::{Header, Writes};
 use crate::transfer::remote::Remote;
 use crate::transfer::stop::StopKind;
 use crate::transfer::throttle::Throttle;
@@ -54,6 +54,9 @@ pub(super) struct Receive<'r> {
     pub(super) throttle: &'r mut Throttle,
     /// What is on disk between the offset at which RETR began and the committed one.
     pub(super) overlap: Bytes,
+    /// The generation, where the log doesn't have it yet: no offset may be committed without the source
+    /// that it is an offset in.
+    pub(super) header: Option<Header>,
     /// The committed offset.
     pub(super) committed: u64,
     /// The length of the file, for progress.
@@ -164,7 +167,7 @@ impl Receive<'_> {
     /// A commit of everything that the sink has been given: data first, then the log.
     fn commit(&self, sink: &Sink, course: &Course<'_>) -> Commit {
         let (log, part, orders) = (self.job.log.clone(), sink.part().clone(), sink.orders());
-        let attempts = course.attempts;
+        let (attempts, header) = (course.attempts, self.header.clone());
         Box::pin(async move {
             let Some(Mark { state, chunks }) = Sink::mark(orders).await else {
                 return Err(Fault::new(FaultCode::FileIo, "the writer ended"));
@@ -172,6 +175,9 @@ impl Receive<'_> {
             blocking(move || part.sync()).await?;
             let offset = state.length;
             let mut writes = Writes::default().attempts(&attempts)?.tail(state)?;
+            if let Some(header) = &header {
+                writes = writes.header(header)?;
+            }
             for chunk in &chunks {
                 writes = writes.chunk(chunk)?;
             }

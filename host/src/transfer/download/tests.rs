@@ -98,6 +98,32 @@ async fn a_source_that_changes_between_attempts_is_fetched_anew() {
     assert_eq!(rig.names(), ["a.bin"]);
 }
 
+/// Of a file of any size: also of a small one, whose beginning isn't written down.
+#[tokio::test]
+async fn a_source_that_changes_after_a_kill_is_never_joined_on_to() {
+    for size in [300_000, 1 << 20] {
+        for kill in 1.. {
+            let (rig, before) = rig(size);
+            rig.fuse.set(kill);
+            let killed = rig.download("in/a.bin", "a.bin", options()).await.is_none();
+            rig.fuse.set(0);
+            if !killed {
+                break;
+            }
+            // It joins on wherever the first was left: only its ends tell the one from the other.
+            let mut after = before.clone();
+            after[0] ^= 1;
+            after[size - 1] ^= 1;
+            rig.server.put("in/a.bin", &after);
+            rig.download("in/a.bin", "a.bin", options()).await.unwrap().unwrap();
+            let arrived = rig.read("a.bin").unwrap();
+            // All of it had been verified before the kill, or it is the file that is there now.
+            assert!(arrived == before || arrived == after, "{size} bytes, killed at {kill}");
+            assert_eq!(rig.names(), ["a.bin"], "{size} bytes, killed at {kill}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_killed_client_goes_on_wherever_it_was_killed() {
     for (size, stride) in [(0, 1), (1, 1), (300_000, 1), (2_500_000, 5), ((8 << 20) + 1, 31)] {

@@ -18,7 +18,8 @@ impl Moved {
     pub fn is_of(&self, path_end: &str) -> bool {
         let (logged, wanted) = (self.path.as_bytes(), path_end.as_bytes());
         let Some(start) = logged.len().checked_sub(wanted.len()) else { return false };
-        logged[start..].iter().zip(wanted).all(|(logged, wanted)| logged == wanted || *logged == b'?')
+        let stands_for = |logged: u8, wanted: u8| logged == wanted || (logged == b'?' && !wanted.is_ascii());
+        logged[start..].iter().zip(wanted).all(|(logged, wanted)| stands_for(*logged, *wanted))
     }
 }
 
@@ -99,8 +100,8 @@ mod tests {
         assert_eq!(parse(Kind::Proftpd, proftpd), moved(true, "/a -> b", 70));
         let pure = "127.0.0.1 - mirror [01/Jan/2026:00:00:00 -0000] \"GET /srv/a%20b\" 200 12";
         assert_eq!(parse(Kind::PureFtpd, pure), moved(false, "/srv/a b", 12));
-        assert!(
-            moved(false, "/in/gr????e", 1)[0].is_of("/in/größe") && !moved(false, "/b", 1)[0].is_of("/a")
-        );
+        assert!(moved(false, "/in/gr????e", 1)[0].is_of("/in/größe"));
+        assert!(!moved(false, "/b", 1)[0].is_of("/a"));
+        assert!(!moved(false, "/in/????.csv", 1)[0].is_of("/in/a.csv"), "a byte of ASCII is logged as it is");
     }
 }
