@@ -5,6 +5,7 @@
 mod components;
 mod crash_points;
 mod embedded;
+mod faults;
 mod forms;
 mod kill;
 mod messages;

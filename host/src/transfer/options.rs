@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::model::ByteCount;
 
+/// The most bytes that one [`Remote::read`](super::Remote::read) gives.
+pub(super) const READ_BYTES_MAX: u64 = 256 * 1024;
+
 /// How much a transfer may have under way, and how it goes about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -38,9 +41,10 @@ impl Options {
     }
 
     /// After how many bytes a download begins a commit: early enough that a disk that keeps up with
-    /// the network never has it wait for [`Options::uncommitted_max`].
+    /// the network never has it wait for [`Options::uncommitted_max`], and at the latest when there is
+    /// no room for another read.
     pub(super) fn commit_after(&self) -> u64 {
-        self.window() / 4
+        (self.window() / 4).min(self.uncommitted_max().saturating_sub(READ_BYTES_MAX))
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`layout`] | where things lie under the repository and its target folder |
 //! | [`servers`] | vsftpd, ProFTPD and pure-ftpd on free loopback ports, each with its own folder |
 //! | [`witness`] | what the kernel saw happen in a server's folder: each rename and delete, once |
+//! | [`scripted`] | a server that goes wrong as real ones do, by a plan |
 //! | [`environment`] | the built program with a home, a state and a configuration of its own |
 //! | [`oracle`] | the files of every crash test, and what must hold after it |
 //! | [`journey`] | what the guest `oracle` does to these files, told beforehand |
@@ -17,5 +18,6 @@ pub mod environment;
 pub mod journey;
 pub mod layout;
 pub mod oracle;
+pub mod scripted;
 pub mod servers;
 pub mod witness;

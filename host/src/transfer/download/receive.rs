@@ -19,15 +19,12 @@ use crate::crash;
 use crate::model::{ByteCount, Fault, FaultCode};
 use crate::transfer::course::Course;
 use crate::transfer::local::blocking;
-use crate::transfer::options::Options;
+use crate::transfer::options::{Options, READ_BYTES_MAX};
 use crate::transfer::record::{Header, Writes};
 use crate::transfer::remote::Remote;
 use crate::transfer::stop::StopKind;
 use crate::transfer::throttle::Throttle;
 use crate::transfer::transfers::Job;
-
-/// The most bytes that one [`Remote::read`] gives.
-const READ_BYTES_MAX: u64 = 256 * 1024;
 
 /// Why the loop ended.
 #[derive(Debug)]

@@ -55,9 +55,10 @@ impl Upload<'_> {
         job.watch.started(wanted, ByteCount(at));
         self.commit_begin(&plan, limit).await?;
         self.begin_store(&mut lease, plan.from).await?;
+        let restarted = matches!(plan.from, StoreFrom::Restart(_));
         let (hasher, after) = self.send(&mut lease, source, plan, limit).await?;
         self.check_after(&identity, &after)?;
-        self.check_size(&mut lease, hasher.length()).await?;
+        self.check_size(&mut lease, hasher.length(), restarted).await?;
         let complete = Complete { digests: hasher.digests(), length: hasher.length(), source: info };
         self.verify(lease, complete).await
     }
@@ -356,10 +357,25 @@ impl Upload<'_> {
             Finish::Confirmed => self.settled = true,
             Finish::Unconfirmed(fault) => {
                 self.settled = fault.reply.is_some();
-                return Err(fault.while_doing(format_args!("sending {}", self.job.remote)).into());
+                if !self.has_whole(lease, &fault, hasher.length()).await? {
+                    return Err(fault.while_doing(format_args!("sending {}", self.job.remote)).into());
+                }
             }
         }
         Ok((hasher, after))
+    }
+
+    /// Whether the server has all bytes although it says 426: some do for a TLS goodbye that comes late
+    /// (F18), and would say it again to every attempt.
+    async fn has_whole(&self, lease: &mut Lease, fault: &Fault, length: u64) -> Result<bool, Fault> {
+        if fault.reply != Some(426) || fault.code != FaultCode::FtpBusy || lease.is_poisoned() {
+            return Ok(false);
+        }
+        match self.job.stop.unless(lease.size(&self.part()?)).await {
+            Ok(size) => Ok(size.is_some_and(|size| size.0 == length)),
+            Err(fault) if fault.code == FaultCode::FtpUnsupported => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// After a failed write: the server's reply says more than a broken pipe does.
@@ -389,15 +405,21 @@ impl Upload<'_> {
         }
     }
 
-    /// 226 alone proves nothing: the server must have as many bytes as were sent.
-    async fn check_size(&mut self, lease: &mut Lease, length: u64) -> Result<(), Trouble> {
+    /// 226 alone proves nothing: the server must have as many bytes as were sent. One that takes REST
+    /// before STOR and begins at 0 all the same (F34) must not be asked for it again.
+    async fn check_size(&mut self, lease: &mut Lease, length: u64, restarted: bool) -> Result<(), Trouble> {
         let part = self.part()?;
         match self.job.stop.unless(lease.size(&part)).await {
             Ok(Some(size)) if size.0 == length => Ok(()),
             Ok(size) => {
                 let size = size.map_or("nothing".to_owned(), |size| format!("{size} bytes"));
                 let why = format!("the server confirmed {length} bytes of {part} and has {size}");
-                Err(Fault::new(FaultCode::FtpTruncated, why).into())
+                let fault = Fault::new(FaultCode::FtpTruncated, why);
+                if restarted {
+                    self.append_only = true;
+                    return Err(Trouble::Restart(fault));
+                }
+                Err(fault.into())
             }
             Err(fault) if fault.code == FaultCode::FtpUnsupported => Ok(()),
             Err(fault) => Err(fault.into()),

@@ -26,7 +26,7 @@ pub(super) struct Upload<'j> {
     /// Whether the last session that wrote the part gave its final reply, so that nothing writes any
     /// more. Never so after a crash.
     pub(super) settled: bool,
-    /// The server was seen to refuse REST before STOR.
+    /// The server was seen to refuse REST before STOR, or not to do what it promised.
     pub(super) append_only: bool,
     /// Whether the target's folder was looked for after a refusal: once is enough.
     pub(super) folder_sought: bool,
