@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use orchestrator_host::model::{DataMode, Fault, Receipt};
-use testkit::scripted::catalogue::{End, FILE_BYTES, Quirk, Security, Task};
+use testkit::scripted::catalogue::{End, FILE_BYTES, Quirk, Security, Task, noise};
 use testkit::scripted::{Effect, Plan, Scripted};
 
 use super::client::{Client, DEADLINE, FINAL_DEADLINE, peak_memory};
@@ -14,6 +14,7 @@ const MEMORY_BYTES_MAX: u64 = 64 << 20;
 const SLACK: Duration = Duration::from_secs(20);
 const ATTEMPTS: u32 = 12;
 
+#[allow(clippy::print_stdout, reason = "times and memory are asked of the output of a run")]
 /// Plays a plan to a client with the task of these quirks, and judges what came of it.
 pub fn judge(name: &str, plan: Plan, quirks: &[Quirk]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -55,13 +56,6 @@ struct Ground {
     client: Client,
     old: Vec<u8>,
     new: Vec<u8>,
-}
-
-/// Noise that compresses and repeats nowhere.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut data = vec![0; length];
-    testkit::chance::Chance::from_seed(seed).fill(&mut data);
-    data
 }
 
 impl Ground {

@@ -5,6 +5,7 @@
 //! nobody asked for.
 
 mod client;
+mod cut;
 
 mod judge;
 

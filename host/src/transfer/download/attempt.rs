@@ -224,27 +224,32 @@ impl Download<'_> {
             }
             (Ok((hasher, mark)), end) => {
                 self.pending = Some((part, mark));
-                self.after_receive(lease, end, hasher, total).await
+                self.after_receive(lease, end, hasher, source, from).await
             }
         }
     }
 
-    /// Judges how the data connection ended: by what has come, not by what the server says.
+    /// Judges how the data connection, on which bytes `from` an offset were asked for, ended: by what
+    /// has come, not by what the server says.
     async fn after_receive(
         &mut self,
         mut lease: Lease,
         end: End,
         hasher: Hasher,
-        total: Option<u64>,
+        source: &FileInfo,
+        from: u64,
     ) -> Result<(Option<Lease>, Hasher), Trouble> {
+        let total = source.size.map(|size| size.0);
         let length = hasher.length();
         let finish = match end {
             End::Eof => self.job.stop.unless(lease.finish()).await?,
             End::Over => {
                 lease.abandon().await;
+                // There may be no place for a second session beside this one.
+                drop(lease);
                 return match self.job.options.if_source_grows {
                     IfSourceGrows::UpToStartSize => Ok((None, hasher)),
-                    IfSourceGrows::Fail | IfSourceGrows::Follow => Err(self.grown().into()),
+                    IfSourceGrows::Fail | IfSourceGrows::Follow => Err(self.why_over(source, from).await),
                 };
             }
             End::Differs => {
@@ -283,6 +288,33 @@ impl Download<'_> {
             }
             (None, Some(fault)) => {
                 Err(Trouble::Discard(fault.while_doing(format_args!("{length} bytes of {name} came"))))
+            }
+        }
+    }
+
+    /// Why more bytes came than the file has: it grew, or it is another one now; or REST was ignored, and
+    /// the file so much like itself that the overlap didn't show it.
+    async fn why_over(&self, source: &FileInfo, from: u64) -> Trouble {
+        let again = async {
+            let mut lease = self.transfers.lease(&self.job.site).await?;
+            let again = self.look(&mut lease).await?;
+            lease.give_back();
+            Ok::<_, Fault>(again)
+        };
+        let again = match self.job.stop.unless(again).await {
+            Ok(again) => again,
+            Err(fault) => return fault.into(),
+        };
+        match compare(&again, source) {
+            Source::Grown => self.grown().into(),
+            Source::Other => Trouble::Discard(self.changed()),
+            Source::Same => {
+                let why = format!("more bytes of {} came than the server says it has", self.job.remote);
+                let fault = Fault::new(FaultCode::FtpRemoteChanged, why);
+                match from {
+                    0 => fault.with_class(FaultClass::Permanent).into(),
+                    _ => Trouble::Restart(fault),
+                }
             }
         }
     }

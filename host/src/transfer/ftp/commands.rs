@@ -56,10 +56,11 @@ impl Session {
             modified,
             unique: None,
         };
+        let mut size = Told::Missing;
         if !path.is_root() {
-            let size = self.ask_size(&absolute, &doing).await?;
-            if let Sized::Is(size) = size {
-                let modified = self.ask_modified(&absolute, &doing).await?;
+            size = self.ask_size(&absolute, &doing).await?;
+            if let Told::Is(size) = size {
+                let modified = self.ask_modified(&absolute, &doing).await?.known();
                 return Ok(Some(info(FileKind::File, Some(size), modified)));
             }
         }
@@ -67,17 +68,26 @@ impl Session {
             return Ok(Some(info(FileKind::Dir, None, None)));
         }
         // Neither a file with a size nor a folder. Some servers refuse SIZE for a file that is there
-        // (F36); MDTM is a second witness.
+        // (F36); MDTM is a second witness, and LIST knows the size: without one nothing would tell that
+        // a file came short.
         let modified = self.ask_modified(&absolute, &doing).await?;
-        Ok(modified.map(|at| info(FileKind::File, None, Some(at))))
+        if matches!((size, modified), (Told::Missing, Told::Missing)) {
+            return Ok(None);
+        }
+        let listed = self.list_one(path, &doing).await?;
+        Ok(match (listed, modified.known()) {
+            (Some(listed), modified) => Some(info(FileKind::File, listed.size, modified.or(listed.modified))),
+            (None, Some(modified)) => Some(info(FileKind::File, None, Some(modified))),
+            (None, None) => None,
+        })
     }
 
     pub(super) async fn size_of(&mut self, path: &RemotePath) -> Result<Option<Offset>, Fault> {
         let doing = self.saying("ask for the size of", path);
         let absolute = self.absolute(path);
         match self.ask_size(&absolute, &doing).await? {
-            Sized::Is(size) => return Ok(Some(Offset(size.0))),
-            Sized::Missing | Sized::CannotTell => {}
+            Told::Is(size) => return Ok(Some(Offset(size.0))),
+            Told::Missing | Told::CannotTell => {}
         }
         match self.stat_path(path).await? {
             None => Ok(None),
@@ -88,23 +98,24 @@ impl Session {
         }
     }
 
-    async fn ask_size(&mut self, absolute: &str, doing: &str) -> Result<Sized, Fault> {
+    async fn ask_size(&mut self, absolute: &str, doing: &str) -> Result<Told<ByteCount>, Fault> {
         let reply = self.ask(&format!("SIZE {absolute}"), doing, self.limits.reply).await?;
         Ok(match self.look(&reply, doing)? {
             Look::Found => match reply.words().trim().parse() {
-                Ok(size) => Sized::Is(ByteCount(size)),
-                Err(_) => Sized::CannotTell,
+                Ok(size) => Told::Is(ByteCount(size)),
+                Err(_) => Told::CannotTell,
             },
-            Look::Missing => Sized::Missing,
-            Look::CannotTell => Sized::CannotTell,
+            Look::Missing => Told::Missing,
+            Look::CannotTell => Told::CannotTell,
         })
     }
 
-    async fn ask_modified(&mut self, absolute: &str, doing: &str) -> Result<Option<Timestamp>, Fault> {
+    async fn ask_modified(&mut self, absolute: &str, doing: &str) -> Result<Told<Timestamp>, Fault> {
         let reply = self.ask(&format!("MDTM {absolute}"), doing, self.limits.reply).await?;
         Ok(match self.look(&reply, doing)? {
-            Look::Found => time::parse(reply.words()),
-            Look::Missing | Look::CannotTell => None,
+            Look::Found => time::parse(reply.words()).map_or(Told::CannotTell, Told::Is),
+            Look::Missing => Told::Missing,
+            Look::CannotTell => Told::CannotTell,
         })
     }
 
@@ -245,10 +256,22 @@ impl Session {
     }
 }
 
-enum Sized {
-    Is(ByteCount),
+/// What a question about a name was answered with.
+#[derive(Clone, Copy)]
+enum Told<T> {
+    Is(T),
+    /// The server says that there is nothing of that name.
     Missing,
     CannotTell,
+}
+
+impl<T> Told<T> {
+    fn known(self) -> Option<T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Missing | Self::CannotTell => None,
+        }
+    }
 }
 
 /// The word of a reply that is a digest: hexadecimal digits of the right number. A CRC may lack its

@@ -8,7 +8,7 @@ use super::facts::{self, Kind};
 use super::list::{self, Line};
 use super::names;
 use super::replies::{self, Meaning};
-use super::session::Session;
+use super::session::{Session, State};
 use super::transfer::Way;
 use crate::model::{Fault, FaultClass, FaultCode, FileInfo, FileKind, Offset, RemotePath, Timestamp};
 use crate::transfer::{Finish, ListItem};
@@ -80,6 +80,32 @@ impl Session {
             sink(item);
         }
         Ok(())
+    }
+
+    /// What LIST says of one file; `None` where it says nothing, or of something else.
+    pub(super) async fn list_one(
+        &mut self,
+        path: &RemotePath,
+        doing: &str,
+    ) -> Result<Option<FileInfo>, Fault> {
+        let (folder, name) = (path.parent(), path.name());
+        let folder_path = self.absolute(&folder);
+        if name.starts_with('-') || self.enter(&folder_path, doing).await?.is_some() {
+            return Ok(None);
+        }
+        let mut found = None;
+        let mut sink = |item| match item {
+            ListItem::Entry(entry) if entry.kind == FileKind::File && entry.path == path.as_str() => {
+                found = Some(entry);
+            }
+            _ => {}
+        };
+        match self.list_by(&format!("LIST {name}"), Style::List, &folder, doing, &mut sink).await {
+            Ok(_) => Ok(found),
+            // A refusal tells nothing.
+            Err(fault) if fault.reply.is_some() && !matches!(self.state, State::Poisoned) => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Runs one listing command; gives how many lines came.

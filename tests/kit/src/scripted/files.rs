@@ -46,6 +46,7 @@ pub(super) enum Refusal {
     NotEmpty,
     IsFolder,
     BadOffset,
+    NoRestart,
 }
 
 /// A file that is being written, whatever it is called by now.
@@ -170,6 +171,9 @@ impl Files {
         if tree.nodes.get(parent(path)) != Some(&Node::Folder) {
             return Err(Refusal::NotFound);
         }
+        if !append && rest.is_some_and(|rest| rest > 0) && quirks.rest_stor == RestOfStor::Refused {
+            return Err(Refusal::NoRestart);
+        }
         let inode = match tree.nodes.get(path) {
             Some(Node::Folder) => return Err(Refusal::IsFolder),
             Some(Node::File(inode)) => *inode,
@@ -196,7 +200,10 @@ impl Files {
             }
             (false, rest) => match quirks.rest_stor {
                 RestOfStor::KeepsTail if rest > length => return Err(Refusal::BadOffset),
-                RestOfStor::KeepsTail | RestOfStor::LeavesHole | RestOfStor::Ignored => rest,
+                RestOfStor::KeepsTail
+                | RestOfStor::LeavesHole
+                | RestOfStor::Ignored
+                | RestOfStor::Refused => rest,
                 RestOfStor::Truncates => {
                     content.data.truncate(usize::try_from(rest).unwrap_or(usize::MAX));
                     rest.min(length)

@@ -18,6 +18,7 @@ fn refusal(refusal: Refusal, path: &str) -> String {
         Refusal::Exists => format!("553 {path}: File exists"),
         Refusal::NotEmpty => format!("550 {path}: Directory not empty"),
         Refusal::IsFolder => format!("550 {path}: Is a directory"),
+        Refusal::NoRestart => "504 No REST before STOR".to_owned(),
         Refusal::BadOffset => "554 Restart position beyond the end".to_owned(),
     }
 }

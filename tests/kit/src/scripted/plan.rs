@@ -16,8 +16,9 @@ pub struct Plan {
     pub quirks: Quirks,
     /// TLS, where the server has it.
     pub tls: Option<TlsPlan>,
-    /// The first control connection is cut after so many bytes, both ways together, TLS's own included.
-    pub cut_control_after: Option<u64>,
+    /// The control connection of this session, counted from 1, is cut after so many bytes, both ways
+    /// together, TLS's own included.
+    pub cut_control: Option<(u32, u64)>,
 }
 
 /// What is done for some commands instead of obeying them.
@@ -161,6 +162,8 @@ pub enum RestOfStor {
     LeavesHole,
     /// 350, and the file begins anew at 0.
     Ignored,
+    /// 350, and the STOR is refused with 504.
+    Refused,
 }
 
 /// What SIZE says (F36).

@@ -113,8 +113,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let _ = tcp.set_nodelay(true);
         let number = numbers.fetch_add(1, Ordering::SeqCst) + 1;
         shared.log.add(Effect::Connected(number));
-        let cut = shared.plan.cut_control_after.filter(|_| number == 1);
-        let left = cut.map(|bytes| Arc::new(AtomicU64::new(bytes)));
+        let cut = shared.plan.cut_control.filter(|(session, _)| *session == number);
+        let left = cut.map(|(_, bytes)| Arc::new(AtomicU64::new(bytes)));
         let line = Line::new(Cuttable::new(tcp, left));
         let shared = shared.clone();
         std::thread::spawn(move || {

@@ -69,11 +69,15 @@ pub(super) const ALL: &[Quirk] = &[
     push("F34 truncates", |plan| cut_push(plan, RestOfStor::Truncates)),
     push("F34 hole", |plan| cut_push(plan, RestOfStor::LeavesHole)),
     push("F34 ignored", |plan| cut_push(plan, RestOfStor::Ignored)),
+    push("F34 refused", |plan| cut_push(plan, RestOfStor::Refused)),
     push("F35", |plan| {
         plan.quirks.rest_leaks_into_append = true;
         first(plan, "STOR", [CUT]);
     }),
-    pull("F38 replaced", |plan| first(plan, "RETR", [Twist::ReplaceAfter(100_000, vec![b'n'; FILE_BYTES])])),
+    pull("F38 replaced", |plan| {
+        let other = super::noise(FILE_BYTES, 38);
+        first(plan, "RETR", [Twist::ReplaceAfter(100_000, other)]);
+    }),
     pull("F38 grown", |plan| first(plan, "RETR", [Twist::GrowAfter(100_000, vec![b'g'; 1000])]))
         .fails(CHANGED),
     push("F39", |plan| {
