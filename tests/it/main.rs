@@ -2,12 +2,14 @@
 
 #![allow(missing_docs, unreachable_pub, reason = "nothing here is used from outside")]
 
+mod client;
 mod components;
 mod crash_points;
 mod embedded;
 mod faults;
 mod forms;
 mod kill;
+mod matrix;
 mod messages;
 mod midway;
 mod support;

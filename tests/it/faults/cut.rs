@@ -9,7 +9,7 @@ use testkit::chance::Chance;
 use testkit::scripted::catalogue::noise;
 use testkit::scripted::{Act, Effect, Ending, Plan, RestOfStor, Rule, Scripted, TlsPlan, Twist};
 
-use super::client::Client;
+use super::client_of;
 
 const FILE_BYTES: u64 = 100_000;
 const OFFSETS: u64 = 200;
@@ -54,7 +54,7 @@ impl Verb {
 /// Moves the file once. Gives how many sessions that took.
 fn move_once(verb: Verb, tls: bool, plan: Plan, what: &str) -> usize {
     let server = Scripted::start(plan).unwrap();
-    let client = Client::of(&server, tls, 4);
+    let client = client_of(&server, tls, 4);
     let data = noise(FILE_BYTES as usize, 7);
     server.files().put("/in/a.bin", &data);
     server.files().put("/out/old.bin", b"old");

@@ -6,7 +6,8 @@ use orchestrator_host::model::{DataMode, Fault, Receipt};
 use testkit::scripted::catalogue::{End, FILE_BYTES, Quirk, Security, Task, noise};
 use testkit::scripted::{Effect, Plan, Scripted};
 
-use super::client::{Client, DEADLINE, FINAL_DEADLINE, peak_memory};
+use super::{DEADLINE, FINAL_DEADLINE, client_of};
+use crate::client::{Client, peak_memory};
 
 /// The most memory that anything a server does may cost.
 const MEMORY_BYTES_MAX: u64 = 64 << 20;
@@ -23,7 +24,7 @@ pub fn judge(name: &str, plan: Plan, quirks: &[Quirk]) -> Result<(), String> {
     let security = quirks.iter().any(|quirk| quirk.security == Security::Tls);
     let deadlines: u32 = quirks.iter().map(|quirk| quirk.deadlines).sum();
     let attempts = if quirks.len() == 1 { 4 } else { ATTEMPTS };
-    let mut client = Client::of(&server, security, attempts);
+    let mut client = client_of(&server, security, attempts);
     match first.task {
         Task::PullActive => client = client.with_site(|site| site.mode = DataMode::Active),
         Task::PullByName => client = client.with_site(|site| site.host = "localhost".to_owned()),

@@ -4,14 +4,41 @@
 //! does, it ends as the catalogue says, in time and within bounds, and nothing is left of it that
 //! nobody asked for.
 
-mod client;
 mod cut;
 
 mod judge;
 
+use std::time::Duration;
+
+use orchestrator_host::model::{SiteLimits, TlsMode};
 use testkit::chance::Chance;
-use testkit::scripted::Plan;
+use testkit::scripted::{Plan, Scripted, USER};
+
+use crate::client::{Client, Place};
 use testkit::scripted::catalogue::{self, Quirk, Security, Task};
+
+/// For a connection, a greeting, a reply, and the next byte of data.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// For a final reply.
+const FINAL_DEADLINE: Duration = Duration::from_secs(3);
+
+/// A client of a scripted server with deadlines that a test can wait for.
+fn client_of(server: &Scripted, tls: bool, attempts: u32) -> Client {
+    let authority = server.authority().unwrap_or_default().as_bytes().to_vec();
+    let mode = if tls { TlsMode::Explicit } else { TlsMode::None };
+    let place = Place { address: server.address(), user: USER, root: "", tls: mode, authority };
+    Client::new(&place).with_site(|site| {
+        site.limits = SiteLimits {
+            reply: DEADLINE,
+            connect: DEADLINE,
+            idle: DEADLINE,
+            final_reply: FINAL_DEADLINE,
+            settle: Duration::from_millis(50),
+            ..SiteLimits::default()
+        };
+        site.retry.max_attempts = Some(attempts);
+    })
+}
 
 /// Everything with a number in this range, one after another.
 fn all_of(numbers: std::ops::RangeInclusive<u32>) {

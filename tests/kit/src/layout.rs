@@ -25,3 +25,8 @@ pub fn guests() -> PathBuf {
 pub fn servers() -> PathBuf {
     target().join("servers")
 }
+
+/// rclone, once it was fetched.
+pub fn rclone() -> PathBuf {
+    target().join("tools/rclone/bin/rclone")
+}

@@ -10,18 +10,23 @@ use crate::command;
 
 /// Installs the packages that are missing; each comes with a program that shows whether it is there.
 pub(crate) fn install(packages: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = packages
-        .iter()
-        .filter(|(_, program)| !command::exists(program))
-        .map(|(package, _)| *package)
-        .collect();
+    let missing = packages.iter().filter(|(_, program)| !command::exists(program));
+    fetch(&missing.map(|(package, _)| *package).collect::<Vec<_>>())
+}
+
+/// Installs the packages that dpkg doesn't have, for those that come without a program.
+pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
+    fetch(&packages.iter().copied().filter(|package| !installed(package)).collect::<Vec<_>>())
+}
+
+fn fetch(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
     update()?;
     let mut install = privileged("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(missing);
     command::run(&mut install).with_context(|| format!("install {}", missing.join(", ")))
 }
 

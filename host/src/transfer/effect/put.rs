@@ -12,7 +12,7 @@ use crate::transfer::look::read_all;
 use crate::transfer::part::PartName;
 use crate::transfer::remote::{Finish, Remote, StoreFrom};
 use crate::transfer::transfers::Transfers;
-use crate::transfer::upload::{make_dirs, remove_quietly};
+use crate::transfer::upload::{make_dirs, may_lack_folder, remove_quietly};
 
 /// The most bytes of one such file.
 pub(super) const PUT_BYTES_MAX: usize = 64 * 1024;
@@ -141,24 +141,24 @@ impl Put {
         }
     }
 
-    /// Writes the part: as often as needed, since nobody else looks at it.
+    /// Writes the part, and once more after making the folders above it, where they were missing.
     async fn store(&self, session: &mut dyn Remote) -> Result<(), Fault> {
-        crash::point("remote.put.store");
-        match session.begin_store(&self.part, StoreFrom::Start).await {
-            Ok(()) => {}
-            Err(fault) => {
-                let missing = matches!(
-                    fault.code,
-                    FaultCode::FtpNotFound | FaultCode::FtpBadName | FaultCode::FtpDenied
-                );
-                let parent = self.target.parent();
-                if !missing || parent.is_root() || session.stat(&parent).await?.is_some() {
-                    return Err(fault);
-                }
-                make_dirs(session, &parent).await?;
-                session.begin_store(&self.part, StoreFrom::Start).await?;
-            }
+        let refused = match self.write_part(session).await {
+            Err(fault) if may_lack_folder(&fault) => fault,
+            written => return written,
+        };
+        let parent = self.target.parent();
+        if parent.is_root() || session.is_poisoned() || session.stat(&parent).await?.is_some() {
+            return Err(refused);
         }
+        make_dirs(session, &parent).await?;
+        self.write_part(session).await
+    }
+
+    /// As often as needed, since nobody else looks at it.
+    async fn write_part(&self, session: &mut dyn Remote) -> Result<(), Fault> {
+        crash::point("remote.put.store");
+        session.begin_store(&self.part, StoreFrom::Start).await?;
         let written = session.write(&self.bytes).await;
         let finish = session.finish().await?;
         crash::point("remote.put.stored");

@@ -281,10 +281,8 @@ impl Upload<'_> {
         {
             return self.refused_restart(from, refused);
         }
-        let missing =
-            matches!(refused.code, FaultCode::FtpNotFound | FaultCode::FtpBadName | FaultCode::FtpDenied);
         let parent = self.job.remote.parent();
-        if !missing || parent.is_root() || lease.is_poisoned() {
+        if !may_lack_folder(&refused) || parent.is_root() || lease.is_poisoned() {
             return Err(refused.into());
         }
         if stop.unless(lease.stat(&parent)).await?.is_some_and(|found| found.kind == FileKind::Dir) {
@@ -435,6 +433,12 @@ impl Upload<'_> {
         Fault::new(FaultCode::FileChanged, format!("{} changed while it was sent", self.job.local))
             .with_class(FaultClass::Transient)
     }
+}
+
+/// Whether a refusal of STOR may be for want of the folder: servers have many words for that.
+pub(in crate::transfer) fn may_lack_folder(fault: &Fault) -> bool {
+    use FaultCode::{FtpBadName, FtpBusy, FtpDenied, FtpNotFound};
+    fault.reply.is_some() && matches!(fault.code, FtpNotFound | FtpBadName | FtpDenied | FtpBusy)
 }
 
 /// Makes a folder and those above it. What is there already is as good.

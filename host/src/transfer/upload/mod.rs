@@ -17,7 +17,7 @@ mod finish;
 mod run;
 mod send;
 
-pub(super) use attempt::make_dirs;
+pub(super) use attempt::{make_dirs, may_lack_folder};
 pub(super) use run::remove_quietly;
 
 #[cfg(test)]

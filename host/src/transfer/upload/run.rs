@@ -1,6 +1,6 @@
 //! An upload from its first attempt to its end.
 
-use super::attempt::make_dirs;
+use super::attempt::{make_dirs, may_lack_folder};
 use super::finish::Verified;
 use crate::crash;
 use crate::model::{Direction, Fault, FaultCode, FileInfo, Receipt, RemotePath};
@@ -116,10 +116,8 @@ impl Upload<'_> {
     /// Whether the target's folder was missing and has been made. Some servers, libunftp among them,
     /// take STOR and say only afterwards that there is no such folder.
     async fn made_missing_folder(&mut self, fault: &Fault) -> bool {
-        use FaultCode::{FtpBadName, FtpBusy, FtpDenied, FtpNotFound};
-        let refused = matches!(fault.code, FtpNotFound | FtpBadName | FtpDenied | FtpBusy);
         let parent = self.job.remote.parent();
-        if self.folder_sought || fault.reply.is_none() || !refused || parent.is_root() {
+        if self.folder_sought || !may_lack_folder(fault) || parent.is_root() {
             return false;
         }
         self.folder_sought = true;

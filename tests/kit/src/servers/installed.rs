@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::Tls;
 use crate::layout;
 
 /// A server program.
@@ -15,18 +16,43 @@ pub enum Kind {
     Proftpd,
     /// pure-ftpd with virtual users.
     PureFtpd,
+    /// pyftpdlib, in Python.
+    Pyftpdlib,
+    /// `rclone serve ftp`, in Go.
+    Rclone,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Vsftpd, Kind::Proftpd, Kind::PureFtpd];
+    pub const ALL: [Kind; 5] = [Kind::Vsftpd, Kind::Proftpd, Kind::PureFtpd, Kind::Pyftpdlib, Kind::Rclone];
 
-    /// The Debian packages that it is made of.
+    /// Those that are run on machines that many people use.
+    pub const COMMON: [Kind; 3] = [Kind::Vsftpd, Kind::Proftpd, Kind::PureFtpd];
+
+    /// How it does TLS.
+    pub fn tls(self) -> Tls {
+        match self {
+            Kind::Vsftpd | Kind::Proftpd | Kind::PureFtpd | Kind::Pyftpdlib => Tls::Explicit,
+            Kind::Rclone => Tls::Implicit,
+        }
+    }
+
+    /// The Debian packages that must be installed for it.
+    pub fn needs(self) -> &'static [&'static str] {
+        match self {
+            Kind::Vsftpd | Kind::Proftpd | Kind::PureFtpd | Kind::Rclone => &[],
+            Kind::Pyftpdlib => &["python3-pyftpdlib", "python3-openssl"],
+        }
+    }
+
+    /// The Debian packages that are unpacked for it.
     pub fn packages(self) -> &'static [&'static str] {
         match self {
             Kind::Vsftpd => &["vsftpd"],
             Kind::Proftpd => &["proftpd-core", "proftpd-mod-crypto"],
             Kind::PureFtpd => &["pure-ftpd", "pure-ftpd-common"],
+            // One is installed; the other is no package of Debian's, whose rclone can't serve.
+            Kind::Pyftpdlib | Kind::Rclone => &[],
         }
     }
 
@@ -47,6 +73,8 @@ impl fmt::Display for Kind {
             Kind::Vsftpd => "vsftpd",
             Kind::Proftpd => "proftpd",
             Kind::PureFtpd => "pure-ftpd",
+            Kind::Pyftpdlib => "pyftpdlib",
+            Kind::Rclone => "rclone",
         })
     }
 }
@@ -66,7 +94,13 @@ impl Installed {
 
     /// The server's program.
     pub fn program(&self) -> PathBuf {
-        self.folder.join("usr/sbin").join(self.kind.to_string())
+        match self.kind {
+            Kind::Vsftpd | Kind::Proftpd | Kind::PureFtpd => {
+                self.folder.join("usr/sbin").join(self.kind.to_string())
+            }
+            Kind::Pyftpdlib => "/usr/bin/python3".into(),
+            Kind::Rclone => layout::rclone(),
+        }
     }
 
     /// A file of the packages, by its path on an installed system without the leading `/`.

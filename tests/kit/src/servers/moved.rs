@@ -30,6 +30,8 @@ pub(super) fn parse(kind: Kind, log: &str) -> Vec<Moved> {
             Kind::Vsftpd => vsftpd(line),
             Kind::Proftpd => proftpd(line),
             Kind::PureFtpd => pure_ftpd(line),
+            // Their logs say nothing of bytes.
+            Kind::Pyftpdlib | Kind::Rclone => None,
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::{Certificate, Installed, Kind, Moved, moved, proftpd, pure_ftpd, vsftpd};
+use super::{Certificate, Installed, Kind, Moved, moved, proftpd, pure_ftpd, pyftpdlib, rclone, vsftpd};
 
 /// The password of every test server. It is easy to find, so that a test can see that it is nowhere.
 pub const PASSWORD: &str = "canary-Zq81x-password";
@@ -125,7 +125,7 @@ impl Server {
     pub fn user(&self) -> &'static str {
         match self.kind {
             Kind::Vsftpd => vsftpd::USER,
-            Kind::Proftpd | Kind::PureFtpd => "mirror",
+            Kind::Proftpd | Kind::PureFtpd | Kind::Pyftpdlib | Kind::Rclone => "mirror",
         }
     }
 
@@ -222,6 +222,8 @@ fn launch(kind: Kind, place: &Place<'_>) -> Result<Child> {
         Kind::Vsftpd => vsftpd::prepare(place)?,
         Kind::Proftpd => proftpd::prepare(place)?,
         Kind::PureFtpd => pure_ftpd::prepare(place)?,
+        Kind::Pyftpdlib => pyftpdlib::prepare(place)?,
+        Kind::Rclone => rclone::prepare(place)?,
     });
     let output = std::fs::File::create(place.home.join("output.log"))?;
     // setpriv (util-linux, on every Debian) ties the server's life to ours: a test that is killed

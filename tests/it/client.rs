@@ -1,6 +1,7 @@
-//! A client of a scripted server: the transfer layer alone, with deadlines that a test can wait for.
+//! The transfer layer alone as a client, without workflow or journal.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +16,19 @@ use orchestrator_host::transfer::{
     Job, ListItem, LocalRoot, MemoryLog, Options, PartName, Stop, Transfers, Unwatched,
 };
 use tempfile::TempDir;
-use testkit::scripted::{PASSWORD, Scripted, USER};
+use testkit::servers::PASSWORD;
 
-/// For a connection, a greeting, a reply, and the next byte of data.
-pub const DEADLINE: Duration = Duration::from_secs(1);
-/// For a final reply.
-pub const FINAL_DEADLINE: Duration = Duration::from_secs(3);
+/// Where a server is, and how to log in.
+pub struct Place {
+    pub address: SocketAddr,
+    pub user: &'static str,
+    /// The folder that is the site's root.
+    pub root: &'static str,
+    /// When TLS begins.
+    pub tls: TlsMode,
+    /// PEM of the authority that vouches for the server.
+    pub authority: Vec<u8>,
+}
 
 /// A folder on this side, a site, and the transfers of one process between them.
 pub struct Client {
@@ -31,8 +39,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that is to use TLS where the server has it, and the site's retry policy of `attempts`.
-    pub fn of(server: &Scripted, tls: bool, attempts: u32) -> Self {
+    /// A client with the deadlines and attempts of a site whose configuration says nothing of them, but
+    /// with short waits between attempts.
+    pub fn new(place: &Place) -> Self {
         // The granted folder is one of two: what is written beside it is found.
         let folder = tempfile::tempdir().unwrap();
         let granted = folder.path().join("granted");
@@ -41,32 +50,24 @@ impl Client {
         let secret = folder.path().join("secret");
         std::fs::write(&secret, PASSWORD).unwrap();
         let authority = folder.path().join("authority.pem");
-        std::fs::write(&authority, server.authority().unwrap_or_default()).unwrap();
+        std::fs::write(&authority, &place.authority).unwrap();
         let site = Site {
-            name: "scripted".to_owned(),
-            host: "127.0.0.1".to_owned(),
-            port: server.address().port(),
-            user: USER.to_owned(),
+            name: "peer".to_owned(),
+            host: place.address.ip().to_string(),
+            port: place.address.port(),
+            user: place.user.to_owned(),
             password: Some(SecretRef::File(secret)),
-            root: String::new(),
+            root: place.root.to_owned(),
             tls: TlsPolicy {
-                mode: if tls { TlsMode::Explicit } else { TlsMode::None },
+                mode: place.tls,
                 verify: TlsVerify::Full,
                 ca_file: Some(authority),
                 client_cert: None,
                 client_key: None,
             },
             mode: DataMode::Passive,
-            limits: SiteLimits {
-                reply: DEADLINE,
-                connect: DEADLINE,
-                idle: DEADLINE,
-                final_reply: FINAL_DEADLINE,
-                settle: Duration::from_millis(50),
-                ..SiteLimits::default()
-            },
+            limits: SiteLimits { settle: Duration::from_millis(100), ..SiteLimits::default() },
             retry: RetryPolicy {
-                max_attempts: Some(attempts),
                 initial_delay_ms: 5,
                 max_delay_ms: 20,
                 jitter: Jitter::None,
@@ -76,7 +77,8 @@ impl Client {
         Self { folder, root, site: Arc::new(site), transfers: Self::transfers() }
     }
 
-    fn transfers() -> Transfers {
+    /// What a process has that has just started.
+    pub fn transfers() -> Transfers {
         let clock = Arc::new(SystemClock::new());
         let options =
             Options { commit_bytes: ByteCount(512 * 1024), overlap: ByteCount(1000), ..Options::default() };
@@ -132,7 +134,7 @@ impl Client {
         std::fs::read(self.granted().join(name)).ok()
     }
 
-    fn granted(&self) -> std::path::PathBuf {
+    pub fn granted(&self) -> std::path::PathBuf {
         self.folder.path().join("granted")
     }
 
