@@ -14,8 +14,8 @@ use super::ftp::FtpConnector;
 use super::{Evidence, Job, LocalRoot, MemoryLog, Options, PartName, Stop, Transfers, Unwatched};
 use crate::clock::SystemClock;
 use crate::model::{
-    ByteCount, DataMode, ItemId, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits, StepSeq,
-    Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    ByteCount, DataMode, ItemId, NameEncoding, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits,
+    StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
 };
 
 /// A server, a folder on this side, and the site between them.
@@ -23,7 +23,7 @@ pub(super) struct Ground {
     pub(super) server: Server,
     pub(super) folder: tempfile::TempDir,
     root: LocalRoot,
-    site: Arc<Site>,
+    pub(super) site: Arc<Site>,
     pub(super) options: Options,
 }
 
@@ -54,6 +54,8 @@ impl Ground {
                 client_key: None,
             },
             mode: DataMode::Passive,
+            encoding: NameEncoding::Utf8,
+            list_time_zone: None,
             limits: SiteLimits { settle: Duration::from_millis(300), ..SiteLimits::default() },
             retry: RetryPolicy { initial_delay_ms: 50, ..RetryPolicy::default() },
         };
