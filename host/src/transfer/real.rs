@@ -29,7 +29,11 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) fn new(kind: Kind, tls: Tls, bytes_per_second: Option<u64>) -> Self {
-        let options = ServerOptions { tls, bytes_per_second, ..ServerOptions::default() };
+        Self::with(kind, ServerOptions { tls, bytes_per_second, ..ServerOptions::default() })
+    }
+
+    pub(super) fn with(kind: Kind, options: ServerOptions) -> Self {
+        let tls = options.tls;
         let server = Server::start(kind, &options).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let root = LocalRoot::open("dir", folder.path()).unwrap();

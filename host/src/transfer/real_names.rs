@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use testkit::servers::{Kind, Tls};
+use testkit::servers::{Kind, Options, Tls};
 
 use super::real::Ground;
 use super::{Evidence, ListItem, MemoryLog};
-use crate::model::{FaultCode, FileInfo, NameEncoding, RemotePath, Site};
+use crate::model::{FaultCode, FileInfo, NameEncoding, RemotePath, Site, Timestamp};
 
 fn path(text: &str) -> RemotePath {
     RemotePath::parse(text).unwrap()
@@ -126,4 +126,37 @@ async fn names_of_another_encoding_are_told_and_not_touched() {
         assert_eq!(entries.iter().map(|info| info.path.as_str()).collect::<Vec<_>>(), ["good"], "{kind}");
         assert!(odd.len() == 1 && odd[0].ends_with("caf\\xe9"), "{kind}: {odd:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the servers of `cargo xtask servers`, and root"]
+async fn the_clock_of_a_servers_listing_is_learnt() {
+    // Without MLSD, LIST in the time of India, and MDTM in UTC.
+    let settings = &["TimesGMT off", "FactsAdvertise off"];
+    let options = Options { settings, time_zone: Some("Asia/Kolkata"), ..Options::default() };
+    let ground = Ground::with(Kind::Proftpd, options);
+    ground.server.put("new", b"x").unwrap();
+    let changed = std::fs::metadata(ground.server.root().join("new")).unwrap().modified().unwrap();
+    let changed = changed.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let (entries, _) = list(&ground, "").await;
+    // To the minute, as LIST tells it.
+    assert_eq!(entries[0].modified, Some(Timestamp(changed / 60 * 60_000)), "F60");
+    let mut named = ground;
+    named.site =
+        Arc::new(Site { list_time_zone: Some("Asia/Kolkata".to_owned()), ..Site::clone(&named.site) });
+    assert_eq!(list(&named, "").await.0[0].modified, Some(Timestamp(changed / 60 * 60_000)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the servers of `cargo xtask servers`, and root"]
+async fn a_listing_that_a_server_cuts_short_is_a_fault() {
+    let options = Options { settings: &["--limitrecursion", "5:2"], ..Options::default() };
+    let ground = Ground::with(Kind::PureFtpd, options);
+    for number in 0..20 {
+        ground.server.put(&format!("f{number}"), b"x").unwrap();
+    }
+    let transfers = ground.transfers();
+    let fault = transfers.list(&ground.site, &path(""), None, false, &mut |_| {}).await.unwrap_err();
+    assert!(fault.message.contains("only a part") && !fault.is_transient(), "F43: {fault}");
+    transfers.close().await;
 }
