@@ -164,9 +164,25 @@ impl<'a> Reader<'a> {
             root: url.root.clone(),
             tls,
             mode: given.mode.unwrap_or(DataMode::Passive),
+            encoding: given.encoding.unwrap_or_default(),
+            list_time_zone: self.time_zone(given.list_time_zone.as_ref())?,
             limits: self.site_limits(given)?,
             retry: self.site_retry(name, given, policies)?,
         })
+    }
+
+    /// The name of a zone that there is.
+    fn time_zone(&self, typed: Option<&Spanned<String>>) -> Result<Option<String>, Error> {
+        let Some(typed) = typed else {
+            return Ok(None);
+        };
+        let name = typed.get_ref();
+        match jiff::tz::TimeZone::get(name) {
+            Ok(_) => Ok(Some(name.clone())),
+            Err(_) => Err(self
+                .wrong(typed, format!("`list_time_zone`: there is no time zone `{}`", name.escape_debug()))
+                .with_hint("write its IANA name, as `Europe/Berlin`, `Asia/Shanghai` or `UTC`")),
+        }
     }
 
     fn tls(&self, name: &str, typed: &Spanned<typed::Site>) -> Result<TlsPolicy, Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Config, Environment, Error, Flags, Origin};
-use crate::model::{DataMode, SecretRef, SiteLimits, TlsMode, TlsVerify};
+use crate::model::{DataMode, NameEncoding, SecretRef, SiteLimits, TlsMode, TlsVerify};
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
     let home = [("HOME", "/home/u")];
@@ -34,6 +34,7 @@ fn a_site_needs_only_a_url() {
         (TlsMode::Explicit, TlsVerify::Full, DataMode::Passive)
     );
     assert_eq!(site.limits, SiteLimits::default());
+    assert_eq!((site.encoding, site.list_time_zone.as_deref()), (NameEncoding::Utf8, None));
     assert_eq!(config.state.0, Path::new("/home/u/.local/state/orchestrator"));
 }
 
@@ -54,6 +55,8 @@ fn every_key_of_a_site_is_meant() {
         client_cert = "c.pem"
         client_key = "/k.pem"
         mode = "active"
+        encoding = "gbk"
+        list_time_zone = "Asia/Shanghai"
         timeout = "1s"
         connect_timeout = "2s"
         idle_timeout = "3s"
@@ -72,6 +75,7 @@ fn every_key_of_a_site_is_meant() {
     assert_eq!(site.password, Some(SecretRef::File("/etc/o/secret/pw".into())));
     assert_eq!(site.tls.ca_file.as_deref(), Some(Path::new("/etc/o/ca.pem")));
     assert_eq!(site.tls.client_key.as_deref(), Some(Path::new("/k.pem")));
+    assert_eq!((site.encoding, site.list_time_zone.as_deref()), (NameEncoding::Gbk, Some("Asia/Shanghai")));
     let secs = Duration::from_secs;
     assert_eq!(
         site.limits,
@@ -115,6 +119,16 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
     assert_eq!(
         refusal("[site.a]\nurl = 'ftp://h'\ntls = 'explicitly'\n"),
         "/etc/o/orchestrator.toml:3: unknown value `explicitly` | did you mean `explicit`?"
+    );
+    assert_eq!(
+        refusal("[site.a]\nurl = 'ftp://h'\nencoding = 'latin1'\n"),
+        "/etc/o/orchestrator.toml:3: unknown value `latin1` | did you mean `latin-1`?"
+    );
+    let zone = refusal("[site.a]\nurl = 'ftp://h'\nlist_time_zone = 'Europe/Berln'\n");
+    assert!(
+        zone.starts_with(
+            "/etc/o/orchestrator.toml:3: `list_time_zone`: there is no time zone `Europe/Berln`"
+        )
     );
 }
 

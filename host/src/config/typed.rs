@@ -12,7 +12,7 @@ use super::meant::LogFormat;
 use super::quantity::{TypedDuration, TypedSize};
 use super::secret::TypedSecret;
 use super::url::TypedUrl;
-use crate::model::{DataMode, Exhausted, Jitter, TlsMode, TlsVerify};
+use crate::model::{DataMode, Exhausted, Jitter, NameEncoding, TlsMode, TlsVerify};
 
 /// orchestrator.toml: where runs keep their state, and the sites that workflows may open by name.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -135,6 +135,12 @@ pub(super) struct Site {
     pub(super) client_key: Option<PathBuf>,
     /// Who opens data connections. By default `passive`: we do.
     pub(super) mode: Option<DataMode>,
+    /// How the server writes names. By default `utf-8`.
+    pub(super) encoding: Option<NameEncoding>,
+    /// The zone of the times that the server's LIST shows, as `Europe/Berlin`. By default it is learnt
+    /// from one file where the server answers MDTM, and else taken for UTC.
+    #[schemars(with = "Option<String>")]
+    pub(super) list_time_zone: Option<Spanned<String>>,
     /// How long a reply may take. By default 30s.
     #[schemars(with = "Option<TypedDuration>")]
     pub(super) timeout: Option<Spanned<TypedDuration>>,

@@ -24,5 +24,5 @@ pub use path::{LocalPath, RemotePath};
 pub use quantity::{ByteCount, Offset, Timestamp};
 pub use retry::{Exhausted, Jitter, RetryPolicy};
 pub use run::{FolderGrant, Grants, PauseReason, RunOutcome, RunStatus};
-pub use site::{DataMode, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
+pub use site::{DataMode, NameEncoding, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
 pub use transfer::{Commit, IfExists, IfSourceGrows, Proof, Receipt, TransferOptions};

@@ -67,6 +67,33 @@ pub enum DataMode {
     Active,
 }
 
+/// How a server writes names and replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum NameEncoding {
+    /// UTF-8 (RFC 2640), switched on where FEAT offers it.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// ISO 8859-1.
+    #[serde(rename = "latin-1")]
+    Latin1,
+    /// GBK, as on Chinese Windows (code page 936).
+    #[serde(rename = "gbk")]
+    Gbk,
+}
+
+impl NameEncoding {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Latin1 => "latin-1",
+            Self::Gbk => "gbk",
+        }
+    }
+}
+
 /// Deadlines and bounds of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SiteLimits {
@@ -123,6 +150,12 @@ pub struct Site {
     pub tls: TlsPolicy,
     /// Who opens data connections.
     pub mode: DataMode,
+    /// How its server writes names.
+    #[serde(default)]
+    pub encoding: NameEncoding,
+    /// The zone of the times in its LIST, by its IANA name; `None` to learn it from one file.
+    #[serde(default)]
+    pub list_time_zone: Option<String>,
     /// Deadlines and bounds.
     pub limits: SiteLimits,
     /// When and how often failed attempts are repeated.

@@ -114,8 +114,14 @@ impl Transfers {
                 })
                 .await;
             match listed {
-                // A folder that vanished since its own folder was listed is no error.
-                Err(fault) if depth > 0 && fault.code == FaultCode::FtpNotFound => continue,
+                // A folder that vanished since its own folder was listed is no error. One that is still
+                // there and can't be entered is: what is in it must not be taken for gone.
+                Err(fault) if depth > 0 && fault.code == FaultCode::FtpNotFound => {
+                    if self.is_listed(site, &folder).await? {
+                        return Err(Fault { code: FaultCode::FtpDenied, ..fault });
+                    }
+                    continue;
+                }
                 listed => listed?,
             }
             let too_large = |what: String| Fault::new(FaultCode::FileTooLarge, what);
@@ -138,6 +144,18 @@ impl Transfers {
             }
         }
         Ok(())
+    }
+
+    /// Whether a folder stands in the listing of the one that holds it.
+    async fn is_listed(&self, site: &Site, folder: &RemotePath) -> Result<bool, Fault> {
+        let mut is_there = false;
+        let mut sink = |item| {
+            is_there |= matches!(item, ListItem::Entry(entry) if entry.path == folder.as_str());
+        };
+        match self.list_folder(site, &folder.parent(), &mut sink).await {
+            Err(fault) if fault.code == FaultCode::FtpNotFound => Ok(false),
+            listed => listed.map(|()| is_there),
+        }
     }
 
     /// One folder, with repeats.

@@ -41,6 +41,8 @@ mod chaos;
 mod fake;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
+mod real_names;
 
 pub use effect::Evidence;
 pub use local::{LocalFile, LocalRoot};

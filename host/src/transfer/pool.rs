@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::options::Options;
 use super::remote::{Connect, Remote};
 use crate::clock::Clock;
-use crate::model::{DataMode, Fault, FaultCode, SecretRef, Site, TlsPolicy};
+use crate::model::{DataMode, Fault, FaultCode, NameEncoding, SecretRef, Site, TlsPolicy};
 
 /// How long a cap that the server taught us holds before one more session is tried.
 const CAP_RECOVERY: Duration = Duration::from_secs(60);
@@ -31,6 +31,8 @@ struct Key {
     root: String,
     tls: TlsPolicy,
     mode: DataMode,
+    encoding: NameEncoding,
+    list_time_zone: Option<String>,
 }
 
 /// All sessions of a process.
@@ -153,6 +155,8 @@ impl Pool {
             root: site.root.clone(),
             tls: site.tls.clone(),
             mode: site.mode,
+            encoding: site.encoding,
+            list_time_zone: site.list_time_zone.clone(),
         };
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {

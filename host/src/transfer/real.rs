@@ -14,8 +14,8 @@ use super::ftp::FtpConnector;
 use super::{Evidence, Job, LocalRoot, MemoryLog, Options, PartName, Stop, Transfers, Unwatched};
 use crate::clock::SystemClock;
 use crate::model::{
-    ByteCount, DataMode, ItemId, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits, StepSeq,
-    Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    ByteCount, DataMode, ItemId, NameEncoding, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits,
+    StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
 };
 
 /// A server, a folder on this side, and the site between them.
@@ -23,13 +23,17 @@ pub(super) struct Ground {
     pub(super) server: Server,
     pub(super) folder: tempfile::TempDir,
     root: LocalRoot,
-    site: Arc<Site>,
+    pub(super) site: Arc<Site>,
     pub(super) options: Options,
 }
 
 impl Ground {
     pub(super) fn new(kind: Kind, tls: Tls, bytes_per_second: Option<u64>) -> Self {
-        let options = ServerOptions { tls, bytes_per_second, ..ServerOptions::default() };
+        Self::with(kind, ServerOptions { tls, bytes_per_second, ..ServerOptions::default() })
+    }
+
+    pub(super) fn with(kind: Kind, options: ServerOptions) -> Self {
+        let tls = options.tls;
         let server = Server::start(kind, &options).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let root = LocalRoot::open("dir", folder.path()).unwrap();
@@ -54,6 +58,8 @@ impl Ground {
                 client_key: None,
             },
             mode: DataMode::Passive,
+            encoding: NameEncoding::Utf8,
+            list_time_zone: None,
             limits: SiteLimits { settle: Duration::from_millis(300), ..SiteLimits::default() },
             retry: RetryPolicy { initial_delay_ms: 50, ..RetryPolicy::default() },
         };

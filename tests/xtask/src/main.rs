@@ -6,6 +6,7 @@
 //! | `guests` | builds every workflow and test guest to `target/wasm32-wasip2/guest/*.wasm` |
 //! | `servers` | fetches vsftpd, ProFTPD and pure-ftpd to `target/servers` |
 //! | `demo` | builds everything and runs `orchestrator demo` with the arguments that follow |
+//! | `fuzz` | runs the parsers of what servers send under libFuzzer, for so many minutes each |
 //! | `bench` | measures against lftp, curl and rclone, and writes `docs/performance.md` |
 //!
 //! All that they make lies under the target folder. What is missing is installed or the command
@@ -19,13 +20,14 @@ mod toolchain;
 
 mod bench;
 mod demo;
+mod fuzz;
 mod guests;
 mod servers;
 mod test;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...] | bench [--quick] [PART...]";
+const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...] | bench [--quick] [PART...] | fuzz [--minutes N] [TARGET...]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Some("servers") => servers::run(&rest),
         Some("demo") => demo::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -19,8 +19,8 @@ use crate::engine::{Engine, EngineOptions, ResumeOptions, RunHandle, RunSpec, Si
 use crate::ftpd;
 use crate::journal::{MemoryStore, Store};
 use crate::model::{
-    DataMode, Fault, FolderGrant, Grants, RetryPolicy, RunId, RunOutcome, SecretRef, Site, SiteLimits,
-    TlsMode, TlsPolicy, TlsVerify,
+    DataMode, Fault, FolderGrant, Grants, NameEncoding, RetryPolicy, RunId, RunOutcome, SecretRef, Site,
+    SiteLimits, TlsMode, TlsPolicy, TlsVerify,
 };
 use crate::transfer::ftp::FtpConnector;
 use crate::transfer::{Options, Transfers};
@@ -153,6 +153,8 @@ fn site(address: SocketAddr, password: &Path) -> Site {
             client_key: None,
         },
         mode: DataMode::Passive,
+        encoding: NameEncoding::Utf8,
+        list_time_zone: None,
         limits: SiteLimits { settle: Duration::ZERO, ..SiteLimits::default() },
         retry: RetryPolicy { initial_delay_ms: 10, max_delay_ms: 100, ..RetryPolicy::default() },
     }

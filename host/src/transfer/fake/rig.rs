@@ -12,8 +12,8 @@ use super::server::Server;
 use super::session::Dialer;
 use crate::clock::Clock;
 use crate::model::{
-    ByteCount, DataMode, Fault, ItemId, Receipt, RemotePath, RetryPolicy, RunId, Site, SiteLimits, StepSeq,
-    Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    ByteCount, DataMode, Fault, ItemId, NameEncoding, Receipt, RemotePath, RetryPolicy, RunId, Site,
+    SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
 };
 use crate::transfer::{
     Job, LocalRoot, MemoryLog, Options, PartName, Stop, TransferLog, Transfers, Unwatched, Watch,
@@ -238,6 +238,8 @@ fn site() -> Site {
             client_key: None,
         },
         mode: DataMode::Passive,
+        encoding: NameEncoding::Utf8,
+        list_time_zone: None,
         limits: SiteLimits::default(),
         retry: RetryPolicy::default(),
     }

@@ -110,7 +110,11 @@ impl Session {
         })
     }
 
-    async fn ask_modified(&mut self, absolute: &str, doing: &str) -> Result<Told<Timestamp>, Fault> {
+    pub(super) async fn ask_modified(
+        &mut self,
+        absolute: &str,
+        doing: &str,
+    ) -> Result<Told<Timestamp>, Fault> {
         let reply = self.ask(&format!("MDTM {absolute}"), doing, self.limits.reply).await?;
         Ok(match self.look(&reply, doing)? {
             Look::Found => time::parse(reply.words()).map_or(Told::CannotTell, Told::Is),
@@ -258,7 +262,7 @@ impl Session {
 
 /// What a question about a name was answered with.
 #[derive(Clone, Copy)]
-enum Told<T> {
+pub(super) enum Told<T> {
     Is(T),
     /// The server says that there is nothing of that name.
     Missing,
@@ -266,7 +270,7 @@ enum Told<T> {
 }
 
 impl<T> Told<T> {
-    fn known(self) -> Option<T> {
+    pub(super) fn known(self) -> Option<T> {
         match self {
             Self::Is(value) => Some(value),
             Self::Missing | Self::CannotTell => None,
@@ -293,14 +297,9 @@ fn digest_in(reply: &Reply, algorithm: HashAlgorithm) -> Option<Digest> {
     Some(Digest { algorithm, hex: word.to_ascii_lowercase() })
 }
 
-/// The line of facts inside a reply to MLST: it begins with a blank (RFC 3659, 7.2).
+/// What a reply to MLST tells of the file at `path`.
 fn info_of_mlst(reply: &Reply, path: &RemotePath) -> Option<FileInfo> {
-    let mut lines = reply.text.lines();
-    lines.next()?;
-    let (facts, _) = lines.find_map(|line| {
-        let line = line.strip_prefix("250-").unwrap_or(line);
-        facts::parse(line.strip_prefix(' ').unwrap_or(line))
-    })?;
+    let facts = facts::in_reply(&reply.text)?;
     let kind = match facts.kind {
         Kind::Is(kind) => kind,
         Kind::SelfOrParent => FileKind::Dir,

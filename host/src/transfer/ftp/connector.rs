@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::dial::{Dial, open_data};
 use super::features::SetMtime;
 use super::learned::{Learned, Notes};
+use super::list::Zone;
 use super::place::Place;
 use super::reach::{connect_fault, greeted, resolve, secure_fault};
 use super::secret;
@@ -77,7 +78,7 @@ impl FtpConnector {
     ) -> Result<Session, Fault> {
         let place = Place::of(site);
         let doing = format!("connect to {place}");
-        let signals = Arc::new(Signals::default());
+        let signals = Arc::new(Signals::new(site.encoding));
         signals.set_wait(site.limits.connect);
         let tls = match site.tls.mode {
             TlsMode::None => None,
@@ -118,6 +119,7 @@ impl FtpConnector {
             features: Features::default(),
             set_mtime: SetMtime::Mdtm,
             hash_chosen: None,
+            list_zone: zone_of(site)?,
             base: String::new(),
         };
         session.log_in(site, password).await?;
@@ -125,4 +127,16 @@ impl FtpConnector {
         session.find_root(&site.root).await?;
         Ok(session)
     }
+}
+
+/// The zone that the site names for the times of LIST.
+fn zone_of(site: &Site) -> Result<Option<Zone>, Fault> {
+    let Some(name) = &site.list_time_zone else {
+        return Ok(None);
+    };
+    let zone = jiff::tz::TimeZone::get(name).map_err(|_| {
+        let words = format!("`list_time_zone` of site `{}`: there is no zone `{name}`", site.name);
+        Fault::new(FaultCode::ConfigInvalid, words)
+    })?;
+    Ok(Some(Zone::Named(zone)))
 }

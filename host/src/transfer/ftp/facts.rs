@@ -25,9 +25,7 @@ pub(super) enum Kind {
 
 /// Splits `facts SP name` and reads the facts; `None` when the line isn't one.
 pub(super) fn parse(line: &str) -> Option<(Facts, &str)> {
-    // The name begins after the first blank: facts have none, names may have any and `;` too (F44).
-    let (text, name) =
-        if let Some(name) = line.strip_prefix(' ') { ("", name) } else { line.split_once(' ')? };
+    let (text, name) = split(line)?;
     if name.is_empty() || (!text.is_empty() && !text.contains('=')) {
         return None;
     }
@@ -51,6 +49,35 @@ pub(super) fn parse(line: &str) -> Option<(Facts, &str)> {
         facts.kind = Kind::Is(FileKind::Dir);
     }
     Some((facts, name))
+}
+
+/// The facts inside a reply to MLST, whose line of them begins with a blank (RFC 3659, 7.2).
+pub(super) fn in_reply(text: &str) -> Option<Facts> {
+    let mut lines = text.lines();
+    lines.next()?;
+    let (facts, _) = lines.find_map(|line| {
+        let line = line.strip_prefix("250-").unwrap_or(line);
+        parse(line.strip_prefix(' ').unwrap_or(line))
+    })?;
+    Some(facts)
+}
+
+/// The facts, and the name behind the first blank: facts have none, names may have any and `;` too
+/// (F44). Some servers do write blanks into a fact (`UNIX.ownername=Domain Users;`): then the name is
+/// behind the first `; ` that follows nothing but facts. Others leave out the last `;`.
+fn split(line: &str) -> Option<(&str, &str)> {
+    if let Some(name) = line.strip_prefix(' ') {
+        return Some(("", name));
+    }
+    let first = line.split_once(' ')?;
+    if first.0.ends_with(';') {
+        return Some(first);
+    }
+    let are_facts = |text: &str| text.split(';').all(|fact| fact.contains('=') && !fact.starts_with('='));
+    match line.split_once("; ") {
+        Some((facts, name)) if are_facts(facts) => Some((facts, name)),
+        _ => Some(first),
+    }
 }
 
 fn kind(value: &str) -> Kind {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::model::Site;
 
@@ -20,6 +20,21 @@ impl Once {
     }
 }
 
+/// A number of milliseconds, once it is known.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(OnceLock<i64>);
+
+impl Ahead {
+    /// The first that says it is believed, so that all sessions tell the same times.
+    pub(super) fn set(&self, millis: i64) {
+        let _known_already = self.0.set(millis);
+    }
+
+    pub(super) fn get(&self) -> Option<i64> {
+        self.0.get().copied()
+    }
+}
+
 /// What one server taught us.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
@@ -33,6 +48,8 @@ pub(super) struct Learned {
     pub(super) no_list_all: Once,
     /// MLSD or MLST is announced, and refused (F54).
     pub(super) no_mlst: Once,
+    /// How far the clock of LIST is ahead of UTC (F60).
+    pub(super) list_ahead: Ahead,
     /// No command sets a modification time.
     pub(super) no_set_mtime: Once,
 }

@@ -4,13 +4,13 @@
 //! one (vsftpd and pure-ftpd answer "226" to a LIST of nothing, F43), and names that begin with `-`
 //! or hold `*` mean themselves.
 
-use super::facts::{self, Kind};
-use super::list::{self, Line};
-use super::names;
+use super::lines::{Reader, Shown, Style};
+use super::list::Zone;
 use super::replies::{self, Meaning};
 use super::session::{Session, State};
 use super::transfer::Way;
-use crate::model::{Fault, FaultClass, FaultCode, FileInfo, FileKind, Offset, RemotePath, Timestamp};
+use super::zone::Held;
+use crate::model::{Fault, FaultClass, FaultCode, FileInfo, FileKind, Offset, RemotePath};
 use crate::transfer::{Finish, ListItem};
 
 /// The longest line of a listing; the longest honest ones are a path and some facts.
@@ -19,13 +19,8 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Most lines of one listing.
 const LINES_MAX: u64 = 1_000_000;
 
-/// How the lines of a listing are written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Facts,
-    List,
-    Names,
-}
+/// Most bytes of one listing: a million lines of a kilobyte.
+const LISTING_BYTES_MAX: u64 = 1 << 30;
 
 /// Where entries go.
 type Sink<'a> = &'a mut (dyn FnMut(ListItem) + Send);
@@ -41,14 +36,17 @@ impl Session {
             return Err(if vague { Fault { code: FaultCode::FtpNotFound, ..fault } } else { fault });
         }
         if self.features.mlst && !self.learned.no_mlst.is_set() {
-            match self.list_by("MLSD", Style::Facts, path, &doing, sink).await {
+            match self
+                .list_by("MLSD", Style::Facts, path, &doing, &mut |item| sink(item.at(&Zone::UTC)))
+                .await
+            {
                 Err(fault) if is_unsupported(&fault) => self.learned.no_mlst.set(),
                 done => return done.map(drop),
             }
         }
         // With `-a`, servers that hide names with a dot (our parts are such) show them too.
         if !self.learned.no_list_all.is_set() {
-            match self.list_by("LIST -a", Style::List, path, &doing, sink).await {
+            match self.list_dated("LIST -a", path, &doing, sink).await {
                 Ok(lines) if lines > 0 => return Ok(()),
                 // Not even `.`: `-a` was taken for a name.
                 Ok(_) => self.learned.no_list_all.set(),
@@ -58,7 +56,7 @@ impl Session {
                 Err(fault) => return Err(fault),
             }
         }
-        match self.list_by("LIST", Style::List, path, &doing, sink).await {
+        match self.list_dated("LIST", path, &doing, sink).await {
             Err(fault) if is_unsupported(&fault) => {}
             // "550 No files found": the folder is there, since we are in it.
             Err(fault) if matches!(fault.reply, Some(450 | 550)) && fault.code == FaultCode::FtpNotFound => {
@@ -67,7 +65,7 @@ impl Session {
             done => return done.map(drop),
         }
         let mut found = Vec::new();
-        self.list_by("NLST", Style::Names, path, &doing, &mut |item| found.push(item)).await?;
+        self.list_by("NLST", Style::Names, path, &doing, &mut |item| found.push(item.at(&Zone::UTC))).await?;
         for item in found {
             // Names alone: ask what each of them is.
             let item = match item {
@@ -100,12 +98,39 @@ impl Session {
             }
             _ => {}
         };
-        match self.list_by(&format!("LIST {name}"), Style::List, &folder, doing, &mut sink).await {
+        match self.list_dated(&format!("LIST {name}"), &folder, doing, &mut sink).await {
             Ok(_) => Ok(found),
             // A refusal tells nothing.
             Err(fault) if fault.reply.is_some() && !matches!(self.state, State::Poisoned) => Ok(None),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Runs a LIST; gives how many lines came. Where the zone of its times isn't known yet, the entries
+    /// are held until one of them has shown it.
+    async fn list_dated(
+        &mut self,
+        command: &str,
+        path: &RemotePath,
+        doing: &str,
+        sink: Sink<'_>,
+    ) -> Result<u64, Fault> {
+        let zone = match self.known_zone() {
+            Some(zone) => zone,
+            None => {
+                let mut held = Held::default();
+                let lines =
+                    self.list_by(command, Style::List, path, doing, &mut |item| held.take(item)).await?;
+                let zone = self.learn_zone(held.witnesses(), doing).await?;
+                if let Some(items) = held.items() {
+                    items.for_each(|item| sink(item.at(&zone)));
+                    return Ok(lines);
+                }
+                // Too many to be held: once more, now that the zone is known.
+                zone
+            }
+        };
+        self.list_by(command, Style::List, path, doing, &mut |item| sink(item.at(&zone))).await
     }
 
     /// Runs one listing command; gives how many lines came.
@@ -115,16 +140,17 @@ impl Session {
         style: Style,
         folder: &RemotePath,
         doing: &str,
-        sink: Sink<'_>,
+        tell: &mut (dyn FnMut(Shown) + Send),
     ) -> Result<u64, Fault> {
         self.open(Way::Retrieve, command, Offset::ZERO, doing).await?;
-        let now = self.clock.now();
-        let mut lines = 0_u64;
+        let mut reader = Reader::new(style, folder, self.signals.encoding(), self.clock.now());
+        let (mut lines, mut total) = (0_u64, 0_u64);
         let mut rest: Vec<u8> = Vec::new();
         let bound = |what: &str| {
             Fault::new(FaultCode::FtpProtocol, format!("{doing}: {what}")).with_class(FaultClass::Permanent)
         };
         while let Some(bytes) = self.read_data().await? {
+            total += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let mut bytes = &bytes[..];
             while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
                 rest.extend_from_slice(&bytes[..end]);
@@ -134,19 +160,25 @@ impl Session {
                     self.poison();
                     return Err(bound("the listing is over the limit of 1,000,000 lines of 64 KiB"));
                 }
-                hand_on(&rest, style, folder, now, sink);
+                reader.read(&rest, tell);
                 rest.clear();
             }
             rest.extend_from_slice(bytes);
-            if rest.len() > LINE_BYTES_MAX {
+            if rest.len() > LINE_BYTES_MAX || total > LISTING_BYTES_MAX {
                 self.poison();
-                return Err(bound("a line of the listing is longer than 64 KiB"));
+                let line = rest.len() > LINE_BYTES_MAX;
+                return Err(bound(if line {
+                    "a line of the listing is longer than 64 KiB"
+                } else {
+                    "the listing is longer than 1 GiB"
+                }));
             }
         }
         if !rest.is_empty() {
             lines += 1;
-            hand_on(&rest, style, folder, now, sink);
+            reader.read(&rest, tell);
         }
+        reader.end(tell);
         match self.finish_data().await? {
             Finish::Unconfirmed(fault) => return Err(fault),
             Finish::Confirmed => {}
@@ -167,74 +199,4 @@ impl Session {
 
 fn is_unsupported(fault: &Fault) -> bool {
     fault.code == FaultCode::FtpUnsupported
-}
-
-/// Reads one line and gives the sink what it says.
-fn hand_on(raw: &[u8], style: Style, folder: &RemotePath, now: Timestamp, sink: Sink<'_>) {
-    let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-    if raw.is_empty() {
-        return;
-    }
-    let item = std::str::from_utf8(raw).ok().and_then(|line| match style {
-        Style::Facts => of_facts(line, folder),
-        Style::List => of_list(line, folder, now),
-        Style::Names => of_name(line, folder),
-    });
-    match item {
-        Some(Read::Item(info)) => sink(ListItem::Entry(info)),
-        Some(Read::Nothing) => {}
-        None => sink(ListItem::Unparsed(names::for_people(raw))),
-    }
-}
-
-/// What a line that was understood says.
-enum Read {
-    Item(FileInfo),
-    Nothing,
-}
-
-fn of_facts(line: &str, folder: &RemotePath) -> Option<Read> {
-    let (facts, name) = facts::parse(line)?;
-    if facts.kind == Kind::SelfOrParent || name == "." || name == ".." {
-        return Some(Read::Nothing);
-    }
-    let kind = match facts.kind {
-        Kind::Is(kind) => kind,
-        Kind::SelfOrParent | Kind::Unknown => FileKind::Other,
-    };
-    let path = names::join(folder, name).ok()?.as_str().to_owned();
-    Some(Read::Item(FileInfo {
-        path,
-        kind,
-        size: facts.size,
-        modified: facts.modified,
-        unique: facts.unique,
-    }))
-}
-
-fn of_list(line: &str, folder: &RemotePath, now: Timestamp) -> Option<Read> {
-    match list::parse(line, now)? {
-        Line::Nothing => Some(Read::Nothing),
-        Line::Entry(entry) if entry.name == "." || entry.name == ".." => Some(Read::Nothing),
-        Line::Entry(entry) => {
-            let path = names::join(folder, entry.name).ok()?.as_str().to_owned();
-            Some(Read::Item(FileInfo {
-                path,
-                kind: entry.kind,
-                size: entry.size,
-                modified: entry.modified,
-                unique: None,
-            }))
-        }
-    }
-}
-
-/// A line of NLST: a name, or with some servers a path that ends in it.
-fn of_name(line: &str, folder: &RemotePath) -> Option<Read> {
-    let name = line.rsplit('/').next().unwrap_or(line);
-    if name == "." || name == ".." {
-        return Some(Read::Nothing);
-    }
-    let path = names::join(folder, name).ok()?.as_str().to_owned();
-    Some(Read::Item(FileInfo { path, kind: FileKind::Other, size: None, modified: None, unique: None }))
 }

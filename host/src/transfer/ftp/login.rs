@@ -1,13 +1,14 @@
 //! From a greeting to a session that is ready: user and password, binary, features, the site's root.
 
-use secrecy::SecretString;
-use suppaftp::Utf8Encoding;
+use secrecy::{ExposeSecret, SecretString};
 
+use super::encoding;
 use super::features;
+use super::names;
 use super::replies::{self, Meaning, Reply};
-use super::secret::{PasswordLine, STAND_IN};
+use super::secret::{Commands, PasswordLine, STAND_IN};
 use super::session::Session;
-use crate::model::{Fault, FaultCode, Site, TlsMode};
+use crate::model::{Fault, FaultCode, NameEncoding, Site, TlsMode};
 
 impl Session {
     pub(super) async fn log_in(&mut self, site: &Site, password: &SecretString) -> Result<(), Fault> {
@@ -17,6 +18,17 @@ impl Session {
                 FaultCode::ConfigInvalid,
                 format!("{doing}: the name has a control character"),
             ));
+        }
+        let encoding = self.signals.encoding();
+        for (what, text) in [("name", site.user.as_str()), ("password", password.expose_secret())] {
+            if encoding::refusal(encoding, text).is_some() {
+                let words = format!("{doing}: the {what} can't be written in {}", encoding.as_str());
+                return Err(Fault::new(FaultCode::ConfigInvalid, words)
+                    .with_hint(format!("see `encoding` under [site.{}]", site.name)));
+            }
+        }
+        if let Some(control) = &mut self.control {
+            control.set_encoding(Commands(encoding)).await;
         }
         if site.tls.mode == TlsMode::Implicit {
             // suppaftp does this only after AUTH TLS. A server that can't may still protect its data
@@ -31,11 +43,11 @@ impl Session {
         let mut reply = self.ask(&format!("USER {}", site.user), &doing, self.limits.reply).await?;
         if reply.code == 331 {
             if let Some(control) = &mut self.control {
-                control.set_encoding(PasswordLine(password.clone())).await;
+                control.set_encoding(PasswordLine(password.clone(), Commands(encoding))).await;
             }
             reply = self.ask(&format!("PASS {STAND_IN}"), &doing, self.limits.reply).await?;
             if let Some(control) = &mut self.control {
-                control.set_encoding(Utf8Encoding).await;
+                control.set_encoding(Commands(encoding)).await;
             }
         }
         if matches!(reply.code, 230 | 202 | 232) {
@@ -71,8 +83,12 @@ impl Session {
         };
         self.features.set_mtime &= !self.learned.no_set_mtime.is_set();
         if self.features.utf8 {
-            // A server that has it on already may refuse the command.
-            self.ask("OPTS UTF8 ON", &doing, wait).await?;
+            // A server that has it on, or off, for good may refuse the command.
+            let switch = match self.signals.encoding() {
+                NameEncoding::Utf8 => "OPTS UTF8 ON",
+                NameEncoding::Latin1 | NameEncoding::Gbk => "OPTS UTF8 OFF",
+            };
+            self.ask(switch, &doing, wait).await?;
         }
         let reply = self.ask("TYPE I", &doing, wait).await?;
         if reply.is_completion() { Ok(()) } else { Err(self.refused(&reply, &doing)) }
@@ -97,7 +113,15 @@ impl Session {
             }
         }
         let reply = self.ask("PWD", &doing, self.limits.reply).await?;
-        let told = if reply.code == 257 { quoted(reply.words()) } else { None };
+        let encoding = self.signals.encoding();
+        if reply.code == 257
+            && encoding::decode(encoding, names::between_quotes(&self.signals.last_reply_bytes())).is_none()
+        {
+            let words = format!("{doing}: its path isn't {}: \"{}\"", encoding.as_str(), reply.for_people());
+            return Err(Fault::new(FaultCode::FtpBadName, words)
+                .with_hint(format!("see `encoding` under [site.{}]", self.place.site)));
+        }
+        let told = if reply.code == 257 { names::quoted(reply.words()) } else { None };
         let path = told.unwrap_or_else(|| format!("/{}", root.trim_start_matches('/')));
         if path.chars().any(char::is_control) {
             return Err(Fault::new(
@@ -113,36 +137,4 @@ impl Session {
 fn mentions_tls(reply: &Reply) -> bool {
     let text = reply.text.to_lowercase();
     ["tls", "ssl", "encrypt", "secure"].iter().any(|word| text.contains(word))
-}
-
-/// The path in a reply to PWD: between quotes, where a doubled quote is one (RFC 959, appendix II).
-fn quoted(words: &str) -> Option<String> {
-    let inside = words.strip_prefix('"').or_else(|| words.split_once('"').map(|(_, rest)| rest))?;
-    let mut path = String::new();
-    let mut chars = inside.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek()) {
-            ('"', Some('"')) => {
-                chars.next();
-                path.push('"');
-            }
-            ('"', _) => return Some(path),
-            _ => path.push(c),
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_path_of_pwd_is_unquoted() {
-        assert_eq!(quoted("\"/home/u\" is the current directory").as_deref(), Some("/home/u"));
-        assert_eq!(quoted("\"/a \"\"b\"\"\"").as_deref(), Some("/a \"b\""));
-        assert_eq!(quoted("current is \"/\".").as_deref(), Some("/"));
-        assert_eq!(quoted("/home"), None);
-        assert_eq!(quoted("\"/home"), None);
-    }
 }

@@ -17,7 +17,8 @@
 //! | remote | the session as the algorithms see it |
 //! | commands, listing, open, transfer | what a session can do |
 //! | replies | what codes and texts mean: one match |
-//! | facts, list, names, features, time | reading what servers write |
+//! | lines, facts, list, names, features, time | reading what servers write |
+//! | encoding, zone | the bytes of names, and the clock of listings |
 //! | wire, framing, dial | the streams under suppaftp |
 //! | tls, tickets, trust | TLS, resuming its sessions, judging certificates |
 //! | secret, place, learned | passwords, names for messages, what stays known of a server |
@@ -37,13 +38,16 @@ mod replies;
 
 mod facts;
 mod features;
+mod lines;
 mod list;
 mod names;
 mod time;
 
 mod dial;
+mod encoding;
 mod framing;
 mod wire;
+mod zone;
 
 mod tickets;
 mod tls;
@@ -54,6 +58,8 @@ mod place;
 mod ready;
 mod secret;
 
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]

@@ -23,6 +23,7 @@ impl Session {
         rest: Offset,
         doing: &str,
     ) -> Result<(), Fault> {
+        self.check_letters(command, doing)?;
         if self.has_no_ticket() {
             self.learned.tls12.set();
             self.poison();

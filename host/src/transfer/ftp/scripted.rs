@@ -13,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 use super::FtpConnector;
 use crate::clock::SystemClock;
 use crate::model::{
-    DataMode, Fault, RemotePath, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify,
+    DataMode, Fault, NameEncoding, RemotePath, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy,
+    TlsVerify,
 };
 use crate::transfer::{Connect, Remote};
 
@@ -21,6 +22,8 @@ use crate::transfer::{Connect, Remote};
 pub(super) enum Answer {
     /// Sends this text as it is.
     Text(&'static str),
+    /// Sends these bytes as they are.
+    Raw(&'static [u8]),
     /// Sends this text byte by byte.
     Slowly(&'static str),
     /// Sends nothing, and waits for the next command.
@@ -125,6 +128,8 @@ impl Scripted {
                 client_key: None,
             },
             mode: DataMode::Passive,
+            encoding: NameEncoding::Utf8,
+            list_time_zone: None,
             limits: SiteLimits {
                 reply: wait,
                 connect: wait,
@@ -167,11 +172,14 @@ impl Served {
         }
         let mut passive: Option<Offered> = None;
         loop {
-            let mut line = String::new();
-            if control.read_line(&mut line).await? == 0 {
+            let mut raw = Vec::new();
+            if control.read_until(b'\n', &mut raw).await? == 0 {
                 return Ok(());
             }
-            let line = line.trim_end().to_owned();
+            // What isn't UTF-8 is shown as Latin-1.
+            let text = String::from_utf8(raw)
+                .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+            let line = text.trim_end_matches(['\r', '\n']).to_owned();
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
             let answer = (self.script)(&line);
             if answer.is_none()
@@ -284,6 +292,7 @@ fn port_of(line: &str) -> u16 {
 async fn say(control: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Result<bool> {
     match answer {
         Answer::Text(text) => control.write_all(text.as_bytes()).await?,
+        Answer::Raw(bytes) => control.write_all(bytes).await?,
         Answer::Slowly(text) => {
             for byte in text.as_bytes() {
                 control.write_all(&[*byte]).await?;

@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use suppaftp::{Encoding, Utf8Encoding};
+use suppaftp::Encoding;
 
+use super::encoding;
 use super::ready::unopened;
-use crate::model::{Fault, FaultCode, SecretRef};
+use crate::model::{Fault, FaultCode, NameEncoding, SecretRef};
 use crate::transfer::local::blocking;
 
 /// How long a command may take to print a password.
@@ -86,21 +87,38 @@ async fn run(command: &str) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|_| "what it prints is not UTF-8".to_owned())
 }
 
-/// Turns `PASS` and the stand-in into `PASS` and the password; every other line is left as it is.
-#[derive(Debug)]
-pub(super) struct PasswordLine(pub(super) SecretString);
+/// The encoding of commands, as suppaftp takes one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Commands(pub(super) NameEncoding);
 
-impl Encoding for PasswordLine {
+impl Encoding for Commands {
     fn decode(&self, bytes: &[u8]) -> String {
-        Utf8Encoding.decode(bytes)
+        // The wire has made UTF-8 of replies already.
+        String::from_utf8_lossy(bytes).into_owned()
     }
 
     fn encode(&self, text: &str) -> std::io::Result<Vec<u8>> {
-        let line = match text.strip_prefix("PASS ").and_then(|rest| rest.strip_prefix(STAND_IN)) {
-            Some(end) => format!("PASS {}{end}", self.0.expose_secret()),
-            None => text.to_owned(),
-        };
-        Ok(line.into_bytes())
+        encoding::encode(self.0, text).map(std::borrow::Cow::into_owned).map_err(|_| {
+            let why = format!("the command has a letter that {} has not", self.0.as_str());
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, why)
+        })
+    }
+}
+
+/// Turns `PASS` and the stand-in into `PASS` and the password; every other line is left as it is.
+#[derive(Debug)]
+pub(super) struct PasswordLine(pub(super) SecretString, pub(super) Commands);
+
+impl Encoding for PasswordLine {
+    fn decode(&self, bytes: &[u8]) -> String {
+        self.1.decode(bytes)
+    }
+
+    fn encode(&self, text: &str) -> std::io::Result<Vec<u8>> {
+        match text.strip_prefix("PASS ").and_then(|rest| rest.strip_prefix(STAND_IN)) {
+            Some(end) => self.1.encode(&format!("PASS {}{end}", self.0.expose_secret())),
+            None => self.1.encode(text),
+        }
     }
 }
 
@@ -135,7 +153,7 @@ mod tests {
 
     #[test]
     fn only_the_password_line_changes() {
-        let encoding = PasswordLine(SecretString::from("s3cret"));
+        let encoding = PasswordLine(SecretString::from("s3cret"), Commands(NameEncoding::Utf8));
         assert_eq!(encoding.encode("PASS ********\r\n").unwrap(), b"PASS s3cret\r\n");
         assert_eq!(encoding.encode("USER ********\r\n").unwrap(), b"USER ********\r\n");
         assert!(!format!("{encoding:?}").contains("s3cret"));

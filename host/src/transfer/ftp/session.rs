@@ -17,7 +17,9 @@ use std::time::Duration;
 use suppaftp::tokio::ImplAsyncFtpStream;
 use suppaftp::{FtpError, FtpResult};
 
+use super::encoding;
 use super::learned::Learned;
+use super::list::Zone;
 use super::place::Place;
 use super::replies::{self, Meaning, Reply};
 use super::tls::{TlsContext, tls_fault, wants_certificate};
@@ -58,6 +60,8 @@ pub(super) struct Session {
     pub(super) set_mtime: super::features::SetMtime,
     /// What HASH computes, where we chose it.
     pub(super) hash_chosen: Option<HashAlgorithm>,
+    /// The zone of LIST's times, where the site names one.
+    pub(super) list_zone: Option<Zone>,
     /// The site's root as an absolute path of the server, without a trailing slash.
     pub(super) base: String,
 }
@@ -123,9 +127,19 @@ impl Session {
         }
     }
 
+    /// Refuses a command that can't be written as the server wants, before anything is sent.
+    pub(super) fn check_letters(&self, command: &str, doing: &str) -> Result<(), Fault> {
+        let Some(why) = encoding::refusal(self.signals.encoding(), command) else {
+            return Ok(());
+        };
+        Err(Fault::new(FaultCode::FtpBadName, format!("{doing}: {why}"))
+            .with_hint(format!("see `encoding` under [site.{}]", self.place.site)))
+    }
+
     /// Sends one command and reads its answer, whatever that says. Fails, and poisons, only when no
     /// proper answer came in time.
     pub(super) async fn ask(&mut self, command: &str, doing: &str, wait: Duration) -> Result<Reply, Fault> {
+        self.check_letters(command, doing)?;
         self.take_turn(doing)?;
         self.signals.set_wait(wait);
         let answer = match &mut self.control {

@@ -19,7 +19,9 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::client::TlsStream;
 
+use super::encoding;
 use super::framing::{normalise, reply_length};
+use crate::model::NameEncoding;
 
 /// What lies under TLS. rustls reads 4 KiB at a time; the buffer makes that one system call for each
 /// 128 KiB.
@@ -50,9 +52,21 @@ pub(super) struct Signals {
     verb: AtomicU32,
     /// The last reply that was handed on.
     last_reply: Mutex<Vec<u8>>,
+    /// How the server writes its replies.
+    encoding: NameEncoding,
 }
 
 impl Signals {
+    /// Those of a connection to a server that writes so.
+    pub(super) fn new(encoding: NameEncoding) -> Self {
+        Self { encoding, ..Self::default() }
+    }
+
+    /// How the server writes names and replies.
+    pub(super) fn encoding(&self) -> NameEncoding {
+        self.encoding
+    }
+
     /// From now on a reply may take this long.
     pub(super) fn set_wait(&self, wait: Duration) {
         self.wait_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -60,8 +74,12 @@ impl Signals {
 
     /// The last reply, for where suppaftp keeps it to itself.
     pub(super) fn last_reply(&self) -> String {
-        let last = self.last_reply.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&last).into_owned()
+        encoding::show(self.encoding, &self.last_reply_bytes()).into_owned()
+    }
+
+    /// The same, as it came.
+    pub(super) fn last_reply_bytes(&self) -> Vec<u8> {
+        self.last_reply.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn wait(&self) -> Duration {
@@ -123,13 +141,15 @@ struct Watch {
     /// What is being handed on: one reply, and how much of it went.
     reply: Vec<u8>,
     given: usize,
+    /// The command line that is being sent, as it goes out, and how much of it went.
+    sending: Option<(Vec<u8>, usize)>,
     /// When the reply that is waited for is late.
     late: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watch {
     fn new(signals: Arc<Signals>) -> Self {
-        Self { signals, held: Vec::new(), reply: Vec::new(), given: 0, late: None }
+        Self { signals, held: Vec::new(), reply: Vec::new(), given: 0, sending: None, late: None }
     }
 
     /// Ready once the deadline of the reply has passed.
@@ -151,7 +171,8 @@ impl Watch {
                 if reply.starts_with(b"120") {
                     continue;
                 }
-                self.reply = normalise(&reply);
+                // What stands above reads UTF-8.
+                self.reply = normalise(encoding::show(self.signals.encoding, &reply).as_bytes());
                 self.signals.last_reply.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&reply);
                 self.given = 0;
                 self.late = None;
@@ -215,13 +236,21 @@ impl AsyncWrite for Wire {
         if let Some(verb) = bytes.first_chunk::<4>() {
             watch.signals.verb.store(u32::from_be_bytes(*verb), Ordering::Relaxed);
         }
-        match Pin::new(&mut this.io).poll_write(cx, bytes) {
-            Poll::Pending => Poll::Ready(Err(ready!(watch.poll_late(cx)))),
-            ready => {
-                watch.late = None;
-                ready
+        // suppaftp gives a whole line at a time, and the same again until it is taken.
+        let (line, mut sent) = watch.sending.take().unwrap_or_else(|| (encoding::undoubled(bytes), 0));
+        while sent < line.len() {
+            match Pin::new(&mut this.io).poll_write(cx, &line[sent..]) {
+                Poll::Pending => {
+                    watch.sending = Some((line, sent));
+                    return Poll::Ready(Err(ready!(watch.poll_late(cx))));
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => sent += count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             }
         }
+        watch.late = None;
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -164,7 +164,12 @@ impl LocalFile {
             let _ = aside.remove_now();
             return Err(failed_io(error));
         }
-        aside.rename_now(self, true).map(|_| ())
+        let renamed = aside.rename_now(self, true).map(|_| ());
+        if renamed.as_ref().is_err_and(|f| matches!(f.code, FaultCode::FileBadName | FaultCode::FileExists)) {
+            // No such name can be: what was written for it is still ours, and of no use.
+            let _ = aside.remove_now();
+        }
+        renamed
     }
 }
 
@@ -220,13 +225,11 @@ impl<'a> Renaming<'a> {
         folders: &mut Folders,
     ) -> Result<Self, Fault> {
         let failed = |error| rename_failed(from, to, error);
-        let (old, new) = (from.place(false)?, to.place(true)?);
+        let old = from.place(false)?;
+        refuse_twin_of_another(from, to)?;
+        let new = to.place(true)?;
         crash::point("local.rename");
-        let done = if replace {
-            rustix::fs::renameat(&old, old.name.as_str(), &new, new.name.as_str())
-        } else {
-            rename_if_free(&old, &new)
-        };
+        let done = if replace { replace_known(&old, &new, from, to)? } else { rename_if_free(&old, &new) };
         crash::point("local.renamed");
         let renamed = match done {
             Ok(()) => Renamed::Done,
@@ -285,6 +288,38 @@ impl Folders {
 
 fn parent(file: &LocalFile) -> &str {
     file.inside.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// Refuses a new name that another file has in another spelling. Where it is the file itself, only its
+/// spelling changes.
+fn refuse_twin_of_another(from: &LocalFile, to: &LocalFile) -> Result<(), Fault> {
+    let Err(fault) = to.refuse_twin() else {
+        return Ok(());
+    };
+    match (from.identity_now()?, to.identity_now()?) {
+        (Some(own), Some(there)) if own.same_inode(&there) => Ok(()),
+        _ => Err(fault),
+    }
+}
+
+/// A rename that replaces what was written under this very name, and nothing that came there under another
+/// spelling meanwhile: so a name that is taken is looked at once more.
+fn replace_known(
+    from: &Place,
+    into: &Place,
+    file: &LocalFile,
+    to: &LocalFile,
+) -> Result<Result<(), Errno>, Fault> {
+    let (old, new) = (from.name.as_str(), into.name.as_str());
+    match rustix::fs::renameat_with(from, old, into, new, RenameFlags::NOREPLACE) {
+        Err(Errno::EXIST) => {
+            refuse_twin_of_another(file, to)?;
+            Ok(rustix::fs::renameat(from, old, into, new))
+        }
+        // File systems that can't tell in one step.
+        Err(Errno::INVAL | Errno::NOSYS) => Ok(rustix::fs::renameat(from, old, into, new)),
+        renamed => Ok(renamed),
+    }
 }
 
 /// A rename that never replaces. File systems that can't do it in one step (EINVAL) get a second

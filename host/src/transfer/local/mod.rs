@@ -11,6 +11,7 @@ mod list;
 mod part;
 mod read;
 mod root;
+mod twins;
 
 #[cfg(test)]
 mod tests;

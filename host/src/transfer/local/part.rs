@@ -95,6 +95,8 @@ impl PartFile {
         give_up: Instant,
     ) -> Result<(Self, bool), Fault> {
         let failed = |error| at.failed("cannot open the part", error);
+        // Also for a part: a direct transfer's is its target.
+        at.refuse_twin()?;
         let place = at.place(true)?;
         let (file, found) = match place.open(OFlags::RDWR) {
             Err(Errno::NOENT) => {

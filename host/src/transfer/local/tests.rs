@@ -53,6 +53,16 @@ async fn folders_are_made_with_those_above() {
 }
 
 #[tokio::test]
+async fn a_name_longer_than_the_file_system_takes_is_refused_by_name() {
+    let (folder, root) = root();
+    for name in ["x".repeat(256), "\u{e9}".repeat(128)] {
+        let fault = root.write_atomic(&name, Vec::new()).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::FileBadName, "F46: {fault}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn nothing_leads_out_of_the_folder() {
     let (folder, root) = root();
     let outside = tempfile::tempdir().unwrap();

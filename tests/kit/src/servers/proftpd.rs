@@ -75,6 +75,9 @@ TLSLog {log}
             implicit = if place.options.tls == Tls::Implicit { "TLSOptions UseImplicitSSL\n" } else { "" },
         );
     }
+    for line in place.options.settings {
+        text += &format!("{line}\n");
+    }
     let configuration = file("proftpd.conf");
     std::fs::write(&configuration, text)?;
     Ok(vec!["--nodaemon".into(), "--config".into(), configuration.into()])

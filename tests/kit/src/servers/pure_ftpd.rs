@@ -44,6 +44,7 @@ pub(super) fn prepare(place: &Place<'_>) -> Result<Vec<OsString>> {
     if place.options.tls != Tls::None {
         add("--certfile", place.certificate.both.display().to_string());
     }
+    arguments.extend(place.options.settings.iter().map(OsString::from));
     Ok(arguments)
 }
 

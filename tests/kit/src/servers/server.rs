@@ -45,6 +45,10 @@ pub struct Options {
     pub bytes_per_second: Option<u64>,
     /// Where the server's folders are made; the machine's folder for temporary files without.
     pub within: Option<PathBuf>,
+    /// More of the server's own settings: lines of its configuration, arguments of pure-ftpd.
+    pub settings: &'static [&'static str],
+    /// The time zone that the server lives in, by its IANA name; the machine's without.
+    pub time_zone: Option<&'static str>,
 }
 
 /// Where a server that is about to start has its things.
@@ -231,6 +235,7 @@ fn launch(kind: Kind, place: &Place<'_>) -> Result<Child> {
     let mut child = Command::new("setpriv")
         .args(arguments)
         .env("LD_LIBRARY_PATH", place.installed.library_path())
+        .envs(place.options.time_zone.map(|zone| ("TZ", zone)))
         .current_dir(place.home)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

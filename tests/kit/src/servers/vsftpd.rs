@@ -72,6 +72,9 @@ rsa_private_key_file={key}
             key = place.certificate.key.display(),
         );
     }
+    for line in place.options.settings {
+        text += &format!("{line}\n");
+    }
     let configuration = file("vsftpd.conf");
     std::fs::write(&configuration, text)?;
     Ok(vec![configuration.into()])

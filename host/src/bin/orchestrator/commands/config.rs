@@ -115,6 +115,10 @@ pub(crate) fn site_text(site: &Site) -> String {
     }
     let limits = &site.limits;
     text.push_str(&format!("mode = \"{}\"\n", mode(site.mode)));
+    text.push_str(&format!("encoding = \"{}\"\n", site.encoding.as_str()));
+    if let Some(zone) = &site.list_time_zone {
+        text.push_str(&format!("list_time_zone = \"{zone}\"\n"));
+    }
     for (key, duration) in [
         ("timeout", Some(limits.reply)),
         ("connect_timeout", Some(limits.connect)),
@@ -214,6 +218,8 @@ pub(crate) fn site_document(site: &Site) -> Value {
         "client_cert": site.tls.client_cert,
         "client_key": site.tls.client_key,
         "mode": mode(site.mode),
+        "encoding": site.encoding.as_str(),
+        "list_time_zone": site.list_time_zone,
         "timeout_ms": limits.reply.as_millis(),
         "connect_timeout_ms": limits.connect.as_millis(),
         "idle_timeout_ms": limits.idle.as_millis(),
