@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::ByteCount;
+use crate::model::{ByteCount, RateLimit};
 
 /// How much a transfer may have under way, and how it goes about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Options {
     pub probe_after: Duration,
     /// How often a watcher is told of progress at most.
     pub progress_interval: Duration,
+    /// The most bytes of files per second, all transfers and both ways together.
+    pub rate: Option<RateLimit>,
 }
 
 impl Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             overlap: ByteCount(64 << 10),
             probe_after: Duration::from_secs(2),
             progress_interval: Duration::from_millis(100),
+            rate: None,
         }
     }
 }

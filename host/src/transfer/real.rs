@@ -54,6 +54,7 @@ impl Ground {
                 client_key: None,
             },
             mode: DataMode::Passive,
+            proxy: None,
             limits: SiteLimits { settle: Duration::from_millis(300), ..SiteLimits::default() },
             retry: RetryPolicy { initial_delay_ms: 50, ..RetryPolicy::default() },
         };

@@ -14,6 +14,7 @@ use super::part::PartName;
 use super::pool::{Lease, Pool};
 use super::remote::{Connect, Remote};
 use super::stop::Stop;
+use super::throttle::{Limits, Throttle};
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::model::{Fault, RemotePath, RetryPolicy, Site, TransferOptions};
@@ -29,6 +30,7 @@ struct Inner {
     pool: Pool,
     clock: Arc<dyn Clock>,
     options: Options,
+    limits: Limits,
     finishing: Group<Finishing, Finished>,
     placing: Group<Placing, Placed>,
     /// The state of a splitmix64 generator, for jitter only.
@@ -65,8 +67,9 @@ impl Transfers {
         let _ = getrandom::fill(&mut seed);
         let pool = Pool::new(connect, clock.clone(), &options);
         let dice = AtomicU64::new(u64::from_le_bytes(seed));
+        let limits = Limits::new(options.rate.as_ref());
         let (finishing, placing) = (Group::new(finish_all), Group::new(place_all));
-        Self { inner: Arc::new(Inner { pool, clock, options, finishing, placing, dice }) }
+        Self { inner: Arc::new(Inner { pool, clock, options, limits, finishing, placing, dice }) }
     }
 
     /// Says QUIT on all sessions that aren't in use; for the end of the process.
@@ -80,6 +83,11 @@ impl Transfers {
 
     pub(super) fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// All limits on bytes per second that hold for a job.
+    pub(super) fn throttle(&self, job: &Job<'_>) -> Throttle {
+        self.inner.limits.of(&job.site, job.options.rate_limit)
     }
 
     /// Makes complete parts durable, many at a time.

@@ -153,6 +153,7 @@ fn site(address: SocketAddr, password: &Path) -> Site {
             client_key: None,
         },
         mode: DataMode::Passive,
+        proxy: None,
         limits: SiteLimits { settle: Duration::ZERO, ..SiteLimits::default() },
         retry: RetryPolicy { initial_delay_ms: 10, max_delay_ms: 100, ..RetryPolicy::default() },
     }

@@ -238,6 +238,7 @@ fn site() -> Site {
             client_key: None,
         },
         mode: DataMode::Passive,
+        proxy: None,
         limits: SiteLimits::default(),
         retry: RetryPolicy::default(),
     }

@@ -12,13 +12,14 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | connector, reach, login | a site becomes a session: addresses, greeting, TLS, login, root |
+//! | connector, reach, proxy, login | a site becomes a session: addresses, greeting, TLS, login, root |
 //! | session | the state of one control connection; sending one command |
 //! | remote | the session as the algorithms see it |
 //! | commands, listing, open, transfer | what a session can do |
 //! | replies | what codes and texts mean: one match |
 //! | facts, list, names, features, time | reading what servers write |
 //! | wire, framing, dial | the streams under suppaftp |
+//! | pace | the low-speed rule of data connections |
 //! | tls, tickets, trust | TLS, resuming its sessions, judging certificates |
 //! | secret, place, learned | passwords, names for messages, what stays known of a server |
 
@@ -43,6 +44,8 @@ mod time;
 
 mod dial;
 mod framing;
+mod pace;
+mod proxy;
 mod wire;
 
 mod tickets;
@@ -54,6 +57,10 @@ mod place;
 mod ready;
 mod secret;
 
+#[cfg(test)]
+mod network_tests;
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
