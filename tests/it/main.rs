@@ -9,5 +9,6 @@ mod forms;
 mod kill;
 mod messages;
 mod midway;
+mod network;
 mod support;
 mod tidy;

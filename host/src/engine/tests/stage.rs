@@ -112,7 +112,7 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn submit(&self, name: &str, input: Value, grants: Grants) -> RunHandle {
-        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants };
+        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants, rate_limit: None };
         self.runtime.block_on(self.engine.submit(spec)).unwrap()
     }
 

@@ -233,7 +233,26 @@ async fn what_limits_all_limits_each_way() {
         };
         assert_eq!(outcome.unwrap().unwrap().bytes.0, 300_000);
         let took: Duration = rig.slept().iter().sum();
-        // The lowest is the site's; the last piece needn't be paid for.
+        // The lowest is the site's; the last turn needn't be paid for.
         assert!(took >= Duration::from_secs(2900), "up {up}: 300,000 bytes in {took:?}");
     }
+}
+
+#[tokio::test]
+async fn what_limits_a_handle_limits_all_that_goes_through_it() {
+    let mut rig = crate::transfer::fake::Rig::new();
+    rig.site.limits.sessions_max = 2;
+    let data = crate::transfer::fake::noise(100_000);
+    for name in ["a", "b"] {
+        rig.server.put(name, &data);
+    }
+    let limited = rig.transfers().limited_to(100);
+    for (step, name) in [(1, "a"), (2, "b")] {
+        let job = rig.job(name, name, TransferOptions::default(), &Unwatched);
+        let part = PartName { step: StepSeq(step), ..job.part.clone() };
+        let job = Job { part, log: Arc::new(MemoryLog::default()), ..job };
+        assert_eq!(limited.clone().download(job).await.unwrap().bytes.0, 100_000);
+    }
+    let took: Duration = rig.slept().iter().sum();
+    assert!(took >= Duration::from_secs(1900), "200,000 bytes in {took:?}");
 }

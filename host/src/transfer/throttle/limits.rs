@@ -44,12 +44,17 @@ impl Limits {
         Self { total: total.map(|limit| Arc::new(Bucket::new(limit.clone()))), sites: Buckets::default() }
     }
 
-    /// All limits that hold for a transfer with `site`; `own` is that of the transfer alone, in bytes
-    /// per second.
-    pub(in crate::transfer) fn of(&self, site: &Site, own: Option<u64>) -> Throttle {
+    /// All limits that hold for a transfer with `site`; `shared` is one more that it shares with some
+    /// others, and `own` that of the transfer alone, in bytes per second.
+    pub(in crate::transfer) fn of(
+        &self,
+        site: &Site,
+        shared: Option<&Arc<Bucket>>,
+        own: Option<u64>,
+    ) -> Throttle {
         let site = site.limits.rate.as_ref().map(|limit| self.sites.of(&site.name, limit));
         let own = own.map(|rate| Arc::new(Bucket::new(RateLimit::Fixed(rate))));
-        let all = [self.total.clone(), site, own];
+        let all = [self.total.clone(), site, shared.cloned(), own];
         Throttle { dues: all.into_iter().flatten().map(|bucket| (bucket, None)).collect() }
     }
 }

@@ -36,6 +36,7 @@ impl Proxy {
             bail!("{program} isn't there; run `cargo xtask servers`");
         }
         let home = TempDir::with_prefix(program.to_string())?;
+        std::fs::write(home.path().join("password"), LOGIN.1)?;
         // Somebody may take the port between our look and the proxy's: then the next one is tried.
         let mut last = None;
         for _ in 0..3 {
@@ -54,13 +55,15 @@ impl Proxy {
         self.address
     }
 
-    /// The keys of a site that goes through it, the password in the environment's `PROXY_PASSWORD`.
+    /// The keys of a site that goes through it, the password in a file of the proxy's.
     pub fn keys(&self, login: bool) -> String {
         let scheme = self.program.scheme();
         match login {
             true => format!(
-                "proxy = \"{scheme}://{}@{}\"\nproxy_password = {{ env = \"PROXY_PASSWORD\" }}\n",
-                LOGIN.0, self.address
+                "proxy = \"{scheme}://{}@{}\"\nproxy_password = {{ file = \"{}\" }}\n",
+                LOGIN.0,
+                self.address,
+                self.home.path().join("password").display()
             ),
             false => format!("proxy = \"{scheme}://{}\"\n", self.address),
         }
