@@ -11,7 +11,8 @@ use super::FtpConnector;
 use super::scripted::{Answer, Scripted, path};
 use crate::clock::{Clock, SystemClock};
 use crate::model::{
-    DataMode, FaultCode, ItemId, Offset, RateLimit, RunId, Site, StepSeq, Timestamp, TransferOptions,
+    DataMode, FaultCode, ItemId, Offset, Proxy, ProxyKind, RateLimit, RunId, SecretRef, Site, StepSeq,
+    Timestamp, TransferOptions,
 };
 use crate::transfer::{
     Connect, Finish, Job, LocalRoot, MemoryLog, Options, PartName, Remote, Stop, StoreFrom, Transfers,
@@ -255,4 +256,26 @@ async fn what_limits_a_handle_limits_all_that_goes_through_it() {
     }
     let took: Duration = rig.slept().iter().sum();
     assert!(took >= Duration::from_secs(1900), "200,000 bytes in {took:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_came_one_way_never_serves_another() {
+    let mut rig = crate::transfer::fake::Rig::new();
+    rig.server.put("a", b"content");
+    let transfers = rig.transfers();
+    let proxy = |port, user: Option<&str>| Proxy {
+        kind: ProxyKind::Socks5,
+        host: "gate".to_owned(),
+        port,
+        user: user.map(str::to_owned),
+        password: user.map(|user| SecretRef::Env(user.to_uppercase())),
+    };
+    let ways = [None, Some(proxy(1, None)), Some(proxy(2, None)), Some(proxy(2, Some("u")))];
+    for _ in 0..2 {
+        for way in &ways {
+            rig.site.proxy.clone_from(way);
+            transfers.stat(&rig.site, &path("a")).await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(rig.server.state().logins, 4, "one for each way, and each used again");
 }
