@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use orchestrator_host::clock::SystemClock;
 use orchestrator_host::model::{
-    ByteCount, DataMode, Fault, ItemId, Jitter, Receipt, RemotePath, RetryPolicy, RunId, SecretRef, Site,
-    SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    ByteCount, DataMode, Fault, ItemId, Jitter, NameEncoding, Receipt, RemotePath, RetryPolicy, RunId,
+    SecretRef, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
 };
 use orchestrator_host::transfer::ftp::FtpConnector;
 use orchestrator_host::transfer::{
@@ -66,6 +66,9 @@ impl Client {
                 client_key: None,
             },
             mode: DataMode::Passive,
+            encoding: NameEncoding::Utf8,
+            list_time_zone: None,
+            proxy: None,
             limits: SiteLimits { settle: Duration::from_millis(100), ..SiteLimits::default() },
             retry: RetryPolicy {
                 initial_delay_ms: 5,

@@ -12,5 +12,6 @@ mod kill;
 mod matrix;
 mod messages;
 mod midway;
+mod network;
 mod support;
 mod tidy;

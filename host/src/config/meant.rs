@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::quantity::{parse_duration, parse_size};
 use super::reader::Reader;
 use super::{Environment, Error, Flags, closest, environment, find, state_default, typed};
-use crate::model::{ByteCount, RetryPolicy, Site};
+use crate::model::{ByteCount, RateLimit, RetryPolicy, Site};
 use crate::transfer;
 
 /// Who said it.
@@ -39,8 +39,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// How transfers commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How transfers commit, and how fast they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferSettings {
     /// Most bytes between two commits: what a kill may cost.
     pub commit_bytes: u64,
@@ -48,6 +48,8 @@ pub struct TransferSettings {
     pub commit_interval: Duration,
     /// How many bytes before the committed offset are compared on resume.
     pub overlap: u64,
+    /// The most bytes of files per second, all transfers and both ways together.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl TransferSettings {
@@ -58,6 +60,7 @@ impl TransferSettings {
             commit_bytes: ByteCount(self.commit_bytes),
             commit_interval: self.commit_interval,
             overlap: ByteCount(self.overlap),
+            rate: self.rate_limit.clone(),
             ..transfer::Options::default()
         }
     }
@@ -70,6 +73,7 @@ impl Default for TransferSettings {
             commit_bytes: options.commit_bytes.0,
             commit_interval: options.commit_interval,
             overlap: options.overlap.0,
+            rate_limit: options.rate,
         }
     }
 }
@@ -94,7 +98,7 @@ pub struct Config {
     pub state: (PathBuf, Origin),
     /// Where a backup of the state is kept, and how old it may become.
     pub backup: Option<(PathBuf, Duration)>,
-    /// How transfers commit.
+    /// How transfers commit, and how fast they may be.
     pub transfer: TransferSettings,
     /// What a workflow may use.
     pub limits: WasmLimits,
@@ -177,10 +181,11 @@ impl Config {
             .iter()
             .map(|(name, policy)| Ok((name.clone(), reader.retry(name, policy)?)))
             .collect::<Result<BTreeMap<_, _>, Error>>()?;
+        let zone = reader.zone(&typed.transfer)?;
         let sites = typed
             .site
             .iter()
-            .map(|(name, site)| Ok((name.clone(), Arc::new(reader.site(name, site, &retry)?))))
+            .map(|(name, site)| Ok((name.clone(), Arc::new(reader.site(name, site, &retry, zone)?))))
             .collect::<Result<_, Error>>()?;
         Ok(Self {
             file: file.map(Path::to_owned),

@@ -7,9 +7,13 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::line_of;
+use super::proxy::TypedProxy;
 use super::quantity::{TypedDuration, TypedSize};
+use super::rate::{TypedRate, ZONE, is_zone};
 use super::{Error, TransferSettings, WasmLimits, closest, typed};
-use crate::model::{DataMode, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
+use crate::model::{
+    DataMode, Proxy, RateLimit, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify,
+};
 
 /// A name that can stand in `NAME:PATH` and in a TOML header without quotes.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
@@ -72,6 +76,28 @@ impl<'a> Reader<'a> {
         Err(self.wrong(typed, format!("`{key}` must lie between {bounds}")))
     }
 
+    /// The zone whose clocks timetables go by.
+    pub(super) fn zone<'t>(&self, typed: &'t typed::Transfer) -> Result<&'t str, Error> {
+        match &typed.rate_limit_zone {
+            None => Ok(ZONE),
+            Some(zone) if is_zone(zone.get_ref()) => Ok(zone.get_ref()),
+            Some(zone) => {
+                let name = zone.get_ref().escape_debug();
+                Err(self
+                    .wrong(zone, format!("`rate_limit_zone`: there is no time zone `{name}`"))
+                    .with_hint("write an IANA name, as `Europe/Berlin`, or `UTC`"))
+            }
+        }
+    }
+
+    fn rate(&self, typed: Option<&Spanned<TypedRate>>, zone: &str) -> Result<Option<RateLimit>, Error> {
+        let meant = |typed: &Spanned<TypedRate>| {
+            let limit = typed.get_ref().meant(zone);
+            limit.map_err(|wrong| self.wrong(typed, format!("`rate_limit` {wrong}")))
+        };
+        typed.map(meant).transpose()
+    }
+
     pub(super) fn transfer(&self, typed: &typed::Transfer) -> Result<TransferSettings, Error> {
         let default = TransferSettings::default();
         let size = |key, typed: &Option<Spanned<TypedSize>>, default, min, max| match typed {
@@ -93,6 +119,7 @@ impl<'a> Reader<'a> {
             )?,
             // More than 1 MiB would be fetched again for nothing: what differs at all differs there.
             overlap: size("overlap", &typed.overlap, default.overlap, 4 << 10, 1 << 20)?,
+            rate_limit: self.rate(typed.rate_limit.as_ref(), self.zone(typed)?)?,
         })
     }
 
@@ -139,6 +166,7 @@ impl<'a> Reader<'a> {
         name: &str,
         typed: &Spanned<typed::Site>,
         policies: &BTreeMap<String, RetryPolicy>,
+        zone: &str,
     ) -> Result<Site, Error> {
         check_name(name).map_err(|wrong| self.wrong(typed, wrong))?;
         let given = typed.get_ref();
@@ -157,16 +185,14 @@ impl<'a> Reader<'a> {
             host: url.host.clone(),
             port,
             user: user.unwrap_or_else(|| "anonymous".to_owned()),
-            password: given.password.as_ref().map(|secret| match &secret.0 {
-                SecretRef::File(path) => SecretRef::File(self.base.join(path)),
-                other => other.clone(),
-            }),
+            password: given.password.as_ref().map(|secret| self.secret(&secret.0)),
             root: url.root.clone(),
             tls,
             mode: given.mode.unwrap_or(DataMode::Passive),
             encoding: given.encoding.unwrap_or_default(),
             list_time_zone: self.time_zone(given.list_time_zone.as_ref())?,
-            limits: self.site_limits(given)?,
+            proxy: self.proxy(name, typed)?,
+            limits: self.site_limits(given, zone)?,
             retry: self.site_retry(name, given, policies)?,
         })
     }
@@ -183,6 +209,42 @@ impl<'a> Reader<'a> {
                 .wrong(typed, format!("`list_time_zone`: there is no time zone `{}`", name.escape_debug()))
                 .with_hint("write its IANA name, as `Europe/Berlin`, `Asia/Shanghai` or `UTC`")),
         }
+    }
+
+    fn secret(&self, secret: &SecretRef) -> SecretRef {
+        match secret {
+            SecretRef::File(path) => SecretRef::File(self.base.join(path)),
+            other => other.clone(),
+        }
+    }
+
+    fn proxy(&self, name: &str, typed: &Spanned<typed::Site>) -> Result<Option<Proxy>, Error> {
+        let given = typed.get_ref();
+        let Some(proxy) = &given.proxy else {
+            return match given.proxy_password {
+                None => Ok(None),
+                Some(_) => {
+                    Err(self.wrong(typed, format!("[site.{name}] has `proxy_password` and no `proxy`")))
+                }
+            };
+        };
+        if given.mode == Some(DataMode::Active) {
+            return Err(self
+                .wrong(
+                    proxy,
+                    format!("[site.{name}] has a `proxy`, through which no server can connect to us"),
+                )
+                .with_hint("leave out `mode = \"active\"`"));
+        }
+        let TypedProxy { kind, user, host, port } = proxy.get_ref().clone();
+        let password = given.proxy_password.as_ref().map(|secret| self.secret(&secret.0));
+        if user.is_some() != password.is_some() {
+            return Err(self.wrong(
+                proxy,
+                format!("[site.{name}] needs both a user in `proxy` and `proxy_password`, or neither"),
+            ));
+        }
+        Ok(Some(Proxy { kind, host, port, user, password }))
     }
 
     fn tls(&self, name: &str, typed: &Spanned<typed::Site>) -> Result<TlsPolicy, Error> {
@@ -210,7 +272,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn site_limits(&self, given: &typed::Site) -> Result<SiteLimits, Error> {
+    fn site_limits(&self, given: &typed::Site, zone: &str) -> Result<SiteLimits, Error> {
         let default = SiteLimits::default();
         let sessions_max = match &given.sessions {
             None => default.sessions_max,
@@ -219,10 +281,25 @@ impl<'a> Reader<'a> {
             }
             Some(sessions) => *sessions.get_ref(),
         };
+        let commands_per_second = match &given.commands_per_second {
+            Some(commands) if *commands.get_ref() == 0 => {
+                return Err(self.wrong(commands, "`commands_per_second` must be at least 1"));
+            }
+            commands => commands.as_ref().map(|commands| *commands.get_ref()),
+        };
+        let idle = self.deadline("idle_timeout", given.idle_timeout.as_ref(), default.idle)?;
         Ok(SiteLimits {
             reply: self.deadline("timeout", given.timeout.as_ref(), default.reply)?,
             connect: self.deadline("connect_timeout", given.connect_timeout.as_ref(), default.connect)?,
-            idle: self.deadline("idle_timeout", given.idle_timeout.as_ref(), default.idle)?,
+            greeting: self.deadline("greeting_timeout", given.greeting_timeout.as_ref(), default.greeting)?,
+            idle,
+            min_speed: given.min_speed.map_or(default.min_speed, |typed| typed.0),
+            // Who lets a server be silent for longer doesn't want to have it cut off for being slow.
+            min_speed_time: self.deadline(
+                "min_speed_time",
+                given.min_speed_time.as_ref(),
+                default.min_speed_time.max(idle),
+            )?,
             transfer: given
                 .transfer_timeout
                 .as_ref()
@@ -236,6 +313,8 @@ impl<'a> Reader<'a> {
             settle: given.settle.map_or(default.settle, |typed| typed.0),
             sessions_max,
             session_idle: given.session_idle.map_or(default.session_idle, |typed| typed.0),
+            rate: self.rate(given.rate_limit.as_ref(), zone)?,
+            commands_per_second,
         })
     }
 

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Config, Environment, Error, Flags, Origin};
-use crate::model::{DataMode, NameEncoding, SecretRef, SiteLimits, TlsMode, TlsVerify};
+use super::{Config, Environment, Error, Flags, Origin, TransferSettings};
+use crate::model::{
+    DataMode, NameEncoding, Proxy, ProxyKind, RateLimit, RateWindow, SecretRef, SiteLimits, Timetable,
+    TlsMode, TlsVerify,
+};
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
     let home = [("HOME", "/home/u")];
@@ -59,7 +62,12 @@ fn every_key_of_a_site_is_meant() {
         list_time_zone = "Asia/Shanghai"
         timeout = "1s"
         connect_timeout = "2s"
+        greeting_timeout = "7s"
         idle_timeout = "3s"
+        min_speed = "1KiB"
+        min_speed_time = "8s"
+        rate_limit = "2 MiB"
+        commands_per_second = 20
         transfer_timeout = "4s"
         final_reply_timeout = "5s"
         settle = "0s"
@@ -82,16 +90,71 @@ fn every_key_of_a_site_is_meant() {
         SiteLimits {
             reply: secs(1),
             connect: secs(2),
+            greeting: secs(7),
             idle: secs(3),
+            min_speed: 1024,
+            min_speed_time: secs(8),
             transfer: Some(secs(4)),
             final_reply: secs(5),
             settle: secs(0),
             sessions_max: 3,
             session_idle: secs(6),
+            rate: Some(RateLimit::Fixed(2 << 20)),
+            commands_per_second: Some(20),
         }
     );
     assert_eq!((site.retry.max_attempts, site.retry.initial_delay_ms), (Some(7), 2000));
     assert_eq!(config.retry["slow"].max_attempts, Some(3));
+}
+
+#[test]
+fn a_proxy_has_a_user_and_a_password_or_neither() {
+    let config = read(
+        "[site.a]\nurl = 'ftp://h'\nproxy = 'socks5://jane@gate:1080'\nproxy_password = { file = 'pw' }\n\
+         [site.b]\nurl = 'ftp://h'\nproxy = 'http://[::1]:3128'",
+    )
+    .unwrap();
+    let password = Some(SecretRef::File("/etc/o/pw".into()));
+    let (host, user) = ("gate".to_owned(), Some("jane".to_owned()));
+    let proxy = Proxy { kind: ProxyKind::Socks5, host, port: 1080, user, password };
+    assert_eq!(proxy.to_string(), "socks5://gate:1080", "without the user");
+    assert_eq!(config.sites["a"].proxy, Some(proxy));
+    assert_eq!(config.sites["b"].proxy.as_ref().unwrap().to_string(), "http://[::1]:3128");
+}
+
+#[test]
+fn a_timetable_has_windows_by_the_clocks_of_one_zone() {
+    let config = read(
+        "[transfer]\nrate_limit_zone = 'Europe/Berlin'\nrate_limit = [{ from = '08:00', to = '18:00', \
+         days = ['mon', 'fri'], limit = '1 MiB' }, { limit = 5000000 }]\n\
+         [site.a]\nurl = 'ftp://h'\nrate_limit = [{ from = '22:00', to = '06:00', limit = '8MiB' }]",
+    )
+    .unwrap();
+    let window = |from, to, days, limit| RateWindow { from, to, days, limit };
+    let days = [true, false, false, false, true, false, false];
+    let zone = || "Europe/Berlin".to_owned();
+    let windows = vec![window(480, 1080, days, 1 << 20), window(0, 1440, [true; 7], 5_000_000)];
+    let limit = RateLimit::Timetable(Timetable { zone: zone(), windows });
+    assert_eq!(
+        super::show_rate(&limit),
+        r#"[{ from = "08:00", to = "18:00", days = ["mon", "fri"], limit = "1MiB" }, "#.to_owned()
+            + r#"{ from = "00:00", to = "24:00", limit = "5000000B" }]"#
+    );
+    assert_eq!(config.transfer.options().rate, Some(limit));
+    let windows = vec![window(1320, 360, [true; 7], 8 << 20)];
+    assert_eq!(
+        config.sites["a"].limits.rate,
+        Some(RateLimit::Timetable(Timetable { zone: zone(), windows }))
+    );
+}
+
+#[test]
+fn who_bears_a_long_silence_bears_a_slow_minute() {
+    let config =
+        read("[site.a]\nurl='ftp://h'\nidle_timeout='10m'\n[site.b]\nurl='ftp://h'\nidle_timeout='5s'");
+    let config = config.unwrap();
+    let time = |name: &str| config.sites[name].limits.min_speed_time.as_secs();
+    assert_eq!((time("a"), time("b")), (600, 60));
 }
 
 #[test]
@@ -151,6 +214,28 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         ("[site.a]\nurl = 'ftps://h'\ntls = 'none'", ":3: [site.a] has an ftps:// URL"),
         ("[site.a]\nurl = 'ftp://h'\nclient_cert = 'c'", "needs both"),
         ("[transfer]\ncommit_bytes = '1B'", ":2: `commit_bytes` must lie between 512KiB and 1TiB"),
+        ("[site.a]\nurl = 'ftp://h'\nproxy = 'https://p:1'", ":3: `proxy`: a proxy under TLS"),
+        ("[site.a]\nurl = 'ftp://h'\nproxy = 'http://p'", ":3: `proxy`: the proxy has no port"),
+        (
+            "[site.a]\nurl = 'ftp://h'\nproxy = 'http://p:1'\nmode = 'active'",
+            ":3: [site.a] has a `proxy`, through which no server",
+        ),
+        ("[site.a]\nurl = 'ftp://h'\nproxy = 'http://u@p:1'", ":3: [site.a] needs both a user in `proxy`"),
+        ("[site.a]\nurl = 'ftp://h'\nproxy_password = { env = 'P' }", "`proxy_password` and no `proxy`"),
+        (
+            "[site.a]\nurl = 'ftp://h'\ncommands_per_second = 0",
+            ":3: `commands_per_second` must be at least 1",
+        ),
+        ("[site.a]\nurl = 'ftp://h'\nmin_speed_time = '0s'", ":3: `min_speed_time` must be longer"),
+        ("[site.a]\nurl = 'ftp://h'\ngreeting_timeout = '0s'", ":3: `greeting_timeout` must be longer"),
+        ("[site.a]\nurl = 'ftp://h'\nmin_speed = 'slow'", ":3: `min_speed`: `slow` is not a size"),
+        ("[transfer]\nrate_limit = '0B'", ":2: `rate_limit` must let pass at least 1 byte"),
+        ("[transfer]\nrate_limit = []", ":2: `rate_limit` must have 1 to 64 windows"),
+        ("[transfer]\nrate_limit = [{ from = '8:00', limit = 1 }]", "`8:00` is no time of day"),
+        ("[transfer]\nrate_limit = [{ from = '08:00' }]", "missing field `limit`"),
+        ("[transfer]\nrate_limit = [{ form = '08:00', limit = 1 }]", "unknown key `form`"),
+        ("[transfer]\nrate_limit = [{ days = ['monday'], limit = 1 }]", "unknown value `monday`"),
+        ("[transfer]\nrate_limit_zone = 'Berlin'", ":2: `rate_limit_zone`: there is no time zone `Berlin`"),
         ("[site.a\n", ":1: "),
     ] {
         let said = refusal(text);
@@ -167,6 +252,8 @@ fn a_password_in_clear_is_never_shown() {
         "[site.a]\nurl = 'ftp://jane:hunter2@h'",
         "[site.a]\nurl = 'ftp://h'\npassword = { env = 'A', file = 'hunter2' }",
         "[site.a]\nurl = 'ftp://h'\npassword = 'hunter2",
+        "[site.a]\nurl = 'ftp://h'\nproxy = 'socks5://jane:hunter2@p:1'",
+        "[site.a]\nurl = 'ftp://h'\nproxy = 'http://u@p:1'\nproxy_password = 'hunter2'",
     ] {
         let said = refusal(text);
         assert!(!said.contains("hunter2"), "{said}");
@@ -241,8 +328,12 @@ fn the_documented_file_is_read_and_shows_the_defaults() {
     let config = read(&blocks.collect::<String>()).unwrap();
     let defaults = read("[site.acme]\nurl = 'ftp://h'").unwrap();
     let (shown, default) = (&config.sites["acme"].limits, &defaults.sites["acme"].limits);
-    assert_eq!(SiteLimits { transfer: None, ..shown.clone() }, *default);
-    assert_eq!(config.transfer, defaults.transfer);
+    // What is no default by its nature: there is none.
+    let none = SiteLimits { transfer: None, rate: None, commands_per_second: None, ..shown.clone() };
+    assert_eq!(none, *default);
+    assert!(shown.rate.is_some() && shown.commands_per_second.is_some());
+    assert!(matches!(config.transfer.rate_limit, Some(RateLimit::Timetable(_))));
+    assert_eq!(TransferSettings { rate_limit: None, ..config.transfer.clone() }, defaults.transfer);
     assert_eq!(config.backup, Some(("/backup/orchestrator".into(), Duration::from_secs(3600))));
     assert_eq!(defaults.backup, None);
     let limits = crate::wasm::Limits::default();

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::meant::LogFormat;
+use super::proxy::TypedProxy;
 use super::quantity::{TypedDuration, TypedSize};
+use super::rate::TypedRate;
 use super::secret::TypedSecret;
 use super::url::TypedUrl;
 use crate::model::{DataMode, Exhausted, Jitter, NameEncoding, TlsMode, TlsVerify};
@@ -62,6 +64,14 @@ pub(super) struct Transfer {
     /// 64KiB.
     #[schemars(with = "Option<TypedSize>")]
     pub(super) overlap: Option<Spanned<TypedSize>>,
+    /// The most bytes of files per second, all transfers and both ways together: `"2 MiB"`, or a list of
+    /// windows by the time of day. By default there is no limit.
+    #[schemars(with = "Option<TypedRate>")]
+    pub(super) rate_limit: Option<Spanned<TypedRate>>,
+    /// The time zone whose clocks the windows of every `rate_limit` go by, as `Europe/Berlin`. By default
+    /// `UTC`.
+    #[schemars(with = "Option<String>")]
+    pub(super) rate_limit_zone: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -141,15 +151,30 @@ pub(super) struct Site {
     /// from one file where the server answers MDTM, and else taken for UTC.
     #[schemars(with = "Option<String>")]
     pub(super) list_time_zone: Option<Spanned<String>>,
+    /// What all connections go through: `socks5://user@host:port` or `http://user@host:port`.
+    #[schemars(with = "Option<TypedProxy>")]
+    pub(super) proxy: Option<Spanned<TypedProxy>>,
+    /// Where the password of the user in `proxy` is.
+    pub(super) proxy_password: Option<TypedSecret>,
     /// How long a reply may take. By default 30s.
     #[schemars(with = "Option<TypedDuration>")]
     pub(super) timeout: Option<Spanned<TypedDuration>>,
-    /// How long connecting may take. By default 15s.
+    /// How long connecting may take, with the look-up of the name and a proxy. By default 15s.
     #[schemars(with = "Option<TypedDuration>")]
     pub(super) connect_timeout: Option<Spanned<TypedDuration>>,
+    /// How long the greeting may take once the connection stands. By default 30s.
+    #[schemars(with = "Option<TypedDuration>")]
+    pub(super) greeting_timeout: Option<Spanned<TypedDuration>>,
     /// How long a data connection may be silent. By default 60s.
     #[schemars(with = "Option<TypedDuration>")]
     pub(super) idle_timeout: Option<Spanned<TypedDuration>>,
+    /// The fewest bytes per second that a data connection may move over `min_speed_time`; slower ones are
+    /// given up and gone on with. 0 for no such rule. By default 100B.
+    pub(super) min_speed: Option<TypedSize>,
+    /// How long a data connection may be slower than `min_speed`. By default as long as `idle_timeout`,
+    /// and at least 60s.
+    #[schemars(with = "Option<TypedDuration>")]
+    pub(super) min_speed_time: Option<Spanned<TypedDuration>>,
     /// How long a whole transfer may take. By default there is no limit.
     #[schemars(with = "Option<TypedDuration>")]
     pub(super) transfer_timeout: Option<Spanned<TypedDuration>>,
@@ -163,6 +188,13 @@ pub(super) struct Site {
     pub(super) sessions: Option<Spanned<u16>>,
     /// How long an idle session is kept for the next step. By default 30s.
     pub(super) session_idle: Option<TypedDuration>,
+    /// The most bytes of files per second to and from this site together: `"2 MiB"`, or a list of windows
+    /// by the time of day. By default there is no limit.
+    #[schemars(with = "Option<TypedRate>")]
+    pub(super) rate_limit: Option<Spanned<TypedRate>>,
+    /// The most commands per second, on all sessions together. By default there is no limit.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(super) commands_per_second: Option<Spanned<u32>>,
     /// How often a failing step is tried, the first time included; over that of `retry`. By default 5.
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) attempts: Option<Spanned<u32>>,

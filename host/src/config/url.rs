@@ -49,7 +49,8 @@ impl SiteUrl {
     }
 }
 
-fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
+/// `host`, `host:port` or `[address]:port`.
+pub(super) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("the URL's IPv6 address has no closing bracket")?;
         if host.parse::<std::net::Ipv6Addr>().is_err() {
@@ -80,7 +81,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
 }
 
 /// Percent-decodes. A control character would end the FTP command that carries it.
-fn decode(text: &str, what: &str) -> Result<String, String> {
+pub(super) fn decode(text: &str, what: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -58,6 +58,9 @@ pub struct RunSpec {
     pub input: serde_json::Value,
     /// All that it may reach.
     pub grants: Grants,
+    /// The most bytes of files per second, all its transfers together, as long as this process drives it;
+    /// no part of the run itself.
+    pub rate_limit: Option<u64>,
 }
 
 /// How a run is to be gone on with.
@@ -67,6 +70,8 @@ pub struct ResumeOptions {
     pub unasked: bool,
     /// Another component to go on with: it is first replayed along all that is recorded.
     pub workflow: Option<Vec<u8>>,
+    /// As [`RunSpec::rate_limit`].
+    pub rate_limit: Option<u64>,
 }
 
 /// What became of a cancel.
@@ -162,7 +167,8 @@ impl Engine {
         let steps =
             StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
         let handle = RunHandle::new(run, steps.control());
-        self.start(guest, steps, facts, grants, input, handle, false).await
+        let reach = self.reach(grants, spec.rate_limit);
+        self.start(guest, steps, facts, reach, input, handle, false).await
     }
 
     /// Goes on with a run where it was. A run that this process drives already is given as it is.
@@ -173,9 +179,9 @@ impl Engine {
     /// as it was.
     pub async fn resume(&self, run: &RunId, how: ResumeOptions) -> Result<RunHandle, Error> {
         if let Some(handle) = self.live().runs.get(run) {
-            return match how.workflow {
-                Some(_) => Err(Error::Unlike(under_way(run))),
-                None => Ok(handle.clone()),
+            return match (&how.workflow, how.rate_limit) {
+                (None, None) => Ok(handle.clone()),
+                _ => Err(Error::Unlike(under_way(run))),
             };
         }
         let store = &self.inner.store;
@@ -229,7 +235,8 @@ impl Engine {
         let input = journal::load(store.as_ref(), state.created.input.clone()).await?;
         let input = String::from_utf8_lossy(&input).into_owned();
         let facts = facts(&state.created, digest);
-        self.start(guest, steps, facts, state.created.grants, input, handle, true).await
+        let reach = self.reach(state.created.grants, how.rate_limit);
+        self.start(guest, steps, facts, reach, input, handle, true).await
     }
 
     /// Asks for a run to be cancelled; durable when it returns. The guest is told by its next step,
@@ -273,7 +280,9 @@ impl Engine {
         let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
         let mut handles = Vec::new();
         for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
-            handles.push(self.resume(&line.run, ResumeOptions { unasked: true, workflow: None }).await?);
+            handles.push(
+                self.resume(&line.run, ResumeOptions { unasked: true, ..ResumeOptions::default() }).await?,
+            );
         }
         Ok(handles)
     }
@@ -350,7 +359,7 @@ impl Engine {
                 handle: RunHandle::new(head.run.clone(), steps.control()),
                 steps,
                 facts: facts(&state.created, digest),
-                reach: self.reach(state.created.grants),
+                reach: self.reach(state.created.grants, None),
                 input: String::from_utf8_lossy(&input).into_owned(),
                 clock: Arc::clone(&self.inner.clock),
                 resumed: true,
@@ -369,8 +378,10 @@ impl Engine {
         rehearsed
     }
 
-    fn reach(&self, grants: Grants) -> Reach {
-        Reach::new(grants, Arc::clone(&self.inner.sites), self.inner.transfers.clone())
+    fn reach(&self, grants: Grants, rate_limit: Option<u64>) -> Reach {
+        let all = &self.inner.transfers;
+        let transfers = rate_limit.map_or_else(|| all.clone(), |rate| all.limited_to(rate));
+        Reach::new(grants, Arc::clone(&self.inner.sites), transfers)
     }
 
     async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
@@ -405,7 +416,7 @@ impl Engine {
         guest: Guest,
         mut steps: StepLog,
         facts: RunFacts,
-        grants: Grants,
+        reach: Reach,
         input: String,
         handle: RunHandle,
         resumed: bool,
@@ -428,7 +439,7 @@ impl Engine {
             guest,
             steps,
             facts,
-            reach: self.reach(grants),
+            reach,
             input,
             clock: Arc::clone(&self.inner.clock),
             handle: handle.clone(),
@@ -461,7 +472,7 @@ impl std::fmt::Debug for Engine {
 /// A run whose guest is at work can't change its code.
 fn under_way(run: &RunId) -> Fault {
     Fault::new(FaultCode::CallInvalid, format!("run {run} is under way"))
-        .with_hint("interrupt the command that drives it, then resume it with the other workflow")
+        .with_hint("interrupt the command that drives it, then resume it as you wish")
 }
 
 fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {

@@ -71,6 +71,8 @@ codes! {
     FtpUnreachable = "ftp.unreachable", Transient;
     /// The host name has no address.
     FtpUnknownHost = "ftp.unknown-host", Transient;
+    /// The site's proxy can't be reached, or (then permanent) doesn't let us through.
+    FtpProxy = "ftp.proxy", Transient;
     /// No answer within the deadline.
     FtpTimeout = "ftp.timeout", Transient;
     /// The control or data connection ended early.
@@ -253,11 +255,12 @@ impl Fault {
     }
 
     /// Whether the same call may succeed once somebody has looked after the site: what is transient,
-    /// and login, TLS and configuration.
+    /// and login, proxy, TLS and configuration.
     #[must_use]
     pub fn may_be_mended(&self) -> bool {
-        use FaultCode::{ConfigInvalid, FtpCertificate, FtpLogin, FtpTls};
-        self.is_transient() || matches!(self.code, FtpLogin | FtpTls | FtpCertificate | ConfigInvalid)
+        use FaultCode::{ConfigInvalid, FtpCertificate, FtpLogin, FtpProxy, FtpTls};
+        self.is_transient()
+            || matches!(self.code, FtpLogin | FtpTls | FtpCertificate | FtpProxy | ConfigInvalid)
     }
 }
 

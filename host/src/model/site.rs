@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RetryPolicy;
+use super::{Proxy, RateLimit, RetryPolicy};
 
 /// Where a secret comes from. The secret itself is never part of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,10 +99,18 @@ impl NameEncoding {
 pub struct SiteLimits {
     /// For a reply on the control connection.
     pub reply: Duration,
-    /// For a TCP or TLS connection to stand, and for the greeting.
+    /// For a TCP connection to stand: from the look-up of the name, over all its addresses, to the last
+    /// word of a proxy. A TLS handshake has as much again.
     pub connect: Duration,
+    /// For the greeting once the connection stands: some servers look up our name first.
+    pub greeting: Duration,
     /// For the next byte of a data connection.
     pub idle: Duration,
+    /// The fewest bytes per second that a data connection may move over `min_speed_time`; 0 for no such
+    /// rule. Only time in which we waited for the network counts.
+    pub min_speed: u64,
+    /// How long a data connection may be slower than `min_speed`.
+    pub min_speed_time: Duration,
     /// For a whole transfer attempt; `None` for no limit.
     pub transfer: Option<Duration>,
     /// For the final reply once all data has passed: some servers hash or scan first.
@@ -113,6 +121,10 @@ pub struct SiteLimits {
     pub sessions_max: u16,
     /// How long an unused session is kept.
     pub session_idle: Duration,
+    /// The most bytes of files per second, all transfers with the site and both ways together.
+    pub rate: Option<RateLimit>,
+    /// The most commands per second, on all sessions of the site together; `None` for no limit.
+    pub commands_per_second: Option<u32>,
 }
 
 impl Default for SiteLimits {
@@ -120,12 +132,17 @@ impl Default for SiteLimits {
         Self {
             reply: Duration::from_secs(30),
             connect: Duration::from_secs(15),
+            greeting: Duration::from_secs(30),
             idle: Duration::from_secs(60),
+            min_speed: 100,
+            min_speed_time: Duration::from_secs(60),
             transfer: None,
             final_reply: Duration::from_secs(120),
             settle: Duration::from_secs(2),
             sessions_max: 8,
             session_idle: Duration::from_secs(30),
+            rate: None,
+            commands_per_second: None,
         }
     }
 }
@@ -156,6 +173,8 @@ pub struct Site {
     /// The zone of the times in its LIST, by its IANA name; `None` to learn it from one file.
     #[serde(default)]
     pub list_time_zone: Option<String>,
+    /// What all connections to the server go through; `None` for the straight way.
+    pub proxy: Option<Proxy>,
     /// Deadlines and bounds.
     pub limits: SiteLimits,
     /// When and how often failed attempts are repeated.

@@ -81,18 +81,18 @@ impl Node {
         interrupted: watch::Receiver<bool>,
     ) -> Result<Reply, Error> {
         match request {
-            Request::Run { workflow, input, grants } => {
-                let handle = self.begin(&workflow, input, grants).await?;
+            Request::Run { workflow, input, grants, rate_limit } => {
+                let handle = self.begin(&workflow, input, grants, rate_limit).await?;
                 Ok(follow(&handle, replies, Some(interrupted)).await)
             }
-            Request::Resume { run, workflow } => {
+            Request::Resume { run, workflow, rate_limit } => {
                 let run =
                     self.find(&run, &[RunStatus::Running, RunStatus::Paused, RunStatus::Cancelling]).await?;
                 let component = match &workflow {
                     Some(path) => Some(read_component(path, self.component_bytes_max).await?),
                     None => None,
                 };
-                let how = ResumeOptions { workflow: component, ..ResumeOptions::default() };
+                let how = ResumeOptions { workflow: component, rate_limit, ..ResumeOptions::default() };
                 let resumed = self.engine.resume(&run, how).await;
                 let handle = resumed.map_err(|error| of_engine(error, workflow.as_deref()))?;
                 Ok(follow(&handle, replies, Some(interrupted)).await)
@@ -155,10 +155,11 @@ impl Node {
         workflow: &Path,
         input: serde_json::Value,
         grants: Grants,
+        rate_limit: Option<u64>,
     ) -> Result<RunHandle, Error> {
         let component = read_component(workflow, self.component_bytes_max).await?;
         let name = workflow.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let spec = RunSpec { component, name, input, grants };
+        let spec = RunSpec { component, name, input, grants, rate_limit };
         self.engine.submit(spec).await.map_err(|error| of_engine(error, Some(workflow)))
     }
 

@@ -13,8 +13,9 @@ use crate::model::{
     Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
 };
 
-/// The version of what goes over the socket. 1: the first.
-pub const PROTOCOL: u32 = 1;
+/// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
+/// second, which an older process would leave out in silence.
+pub const PROTOCOL: u32 = 2;
 
 /// The server's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,8 @@ pub enum Request {
         input: Value,
         /// What it may reach.
         grants: Grants,
+        /// The most bytes of files per second.
+        rate_limit: Option<u64>,
     },
     /// Go on with a run, to its end.
     Resume {
@@ -71,6 +74,8 @@ pub enum Request {
         run: RunRef,
         /// The component to go on with; none for the one that it has.
         workflow: Option<PathBuf>,
+        /// The most bytes of files per second.
+        rate_limit: Option<u64>,
     },
     /// The newest runs.
     List {

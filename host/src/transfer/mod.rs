@@ -8,6 +8,7 @@
 //! | [`Transfers`] | the handle: leases sessions from the pool, repeats what is safe to repeat |
 //! | `remote`, [`ftp`] | what is asked of a server, and the session that asks |
 //! | `local` | granted folders, never left and durable |
+//! | `throttle` | limits per second, shared by all that they hold for |
 //! | `hash`, `record` | hash states that can be saved; what a transfer keeps in its log |
 //! | `download`, `upload` | exact resume, step by step |
 //! | `effect` | renames and the like, with evidence |
@@ -39,6 +40,8 @@ mod watch;
 mod chaos;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod proxied;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

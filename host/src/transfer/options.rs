@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::ByteCount;
+use crate::model::{ByteCount, RateLimit};
 
 /// The most bytes that one [`Remote::read`](super::Remote::read) gives.
 pub(super) const READ_BYTES_MAX: u64 = 256 * 1024;
@@ -22,6 +22,8 @@ pub struct Options {
     pub probe_after: Duration,
     /// How often a watcher is told of progress at most.
     pub progress_interval: Duration,
+    /// The most bytes of files per second, all transfers and both ways together.
+    pub rate: Option<RateLimit>,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             overlap: ByteCount(64 << 10),
             probe_after: Duration::from_secs(2),
             progress_interval: Duration::from_millis(100),
+            rate: None,
         }
     }
 }

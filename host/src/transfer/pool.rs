@@ -1,6 +1,6 @@
 //! Sessions that are used again.
 //!
-//! A pool has one shelf for each login (host, port, user, where the secret comes from, TLS): a
+//! A pool has one shelf for each login (host, port, user, where the secret comes from, TLS, proxy): a
 //! session of one login must never serve another. A [`Lease`] that is dropped without
 //! [`Lease::give_back`] closes its session, so a future that is cancelled in the middle of a command
 //! can't leave a session behind whose next answer belongs to the last question.
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::options::Options;
 use super::remote::{Connect, Remote};
 use crate::clock::Clock;
-use crate::model::{DataMode, Fault, FaultCode, NameEncoding, SecretRef, Site, TlsPolicy};
+use crate::model::{DataMode, Fault, FaultCode, NameEncoding, Proxy, SecretRef, Site, TlsPolicy};
 
 /// How long a cap that the server taught us holds before one more session is tried.
 const CAP_RECOVERY: Duration = Duration::from_secs(60);
@@ -33,6 +33,7 @@ struct Key {
     mode: DataMode,
     encoding: NameEncoding,
     list_time_zone: Option<String>,
+    proxy: Option<Proxy>,
 }
 
 /// All sessions of a process.
@@ -157,6 +158,7 @@ impl Pool {
             mode: site.mode,
             encoding: site.encoding,
             list_time_zone: site.list_time_zone.clone(),
+            proxy: site.proxy.clone(),
         };
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {

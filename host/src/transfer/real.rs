@@ -60,6 +60,7 @@ impl Ground {
             mode: DataMode::Passive,
             encoding: NameEncoding::Utf8,
             list_time_zone: None,
+            proxy: None,
             limits: SiteLimits { settle: Duration::from_millis(300), ..SiteLimits::default() },
             retry: RetryPolicy { initial_delay_ms: 50, ..RetryPolicy::default() },
         };

@@ -91,6 +91,10 @@ pub trait Remote: Send {
     /// Begins RETR at `from`. Then [`Remote::read`] until `None`, then [`Remote::finish`].
     async fn begin_retrieve(&mut self, path: &RemotePath, from: Offset) -> Result<(), Fault>;
 
+    /// From now on [`Remote::read`] gives at most so many bytes, at least 1: under a limit, many small
+    /// turns keep the other side awake where few large ones don't. Never more than 256 KiB in any case.
+    fn read_at_most(&mut self, _bytes: usize) {}
+
     /// The next bytes, at most 256 KiB; `None` at the end of the data connection.
     async fn read(&mut self) -> Result<Option<Bytes>, Fault>;
 

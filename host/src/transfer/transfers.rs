@@ -14,21 +14,25 @@ use super::part::PartName;
 use super::pool::{Lease, Pool};
 use super::remote::{Connect, Remote};
 use super::stop::Stop;
+use super::throttle::{Bucket, Limits, Throttle};
 use super::watch::Watch;
 use crate::clock::Clock;
-use crate::model::{Fault, RemotePath, RetryPolicy, Site, TransferOptions};
+use crate::model::{Fault, RateLimit, RemotePath, RetryPolicy, Site, TransferOptions};
 
 /// Moves files, and looks at and changes what is on sites. Cheap to clone; all clones share one pool
 /// of sessions.
 #[derive(Clone)]
 pub struct Transfers {
     inner: Arc<Inner>,
+    /// What all through this handle and its clones have together.
+    shared: Option<Arc<Bucket>>,
 }
 
 struct Inner {
     pool: Pool,
     clock: Arc<dyn Clock>,
     options: Options,
+    limits: Limits,
     finishing: Group<Finishing, Finished>,
     placing: Group<Placing, Placed>,
     /// The state of a splitmix64 generator, for jitter only.
@@ -65,8 +69,18 @@ impl Transfers {
         let _ = getrandom::fill(&mut seed);
         let pool = Pool::new(connect, clock.clone(), &options);
         let dice = AtomicU64::new(u64::from_le_bytes(seed));
+        let limits = Limits::new(options.rate.as_ref());
         let (finishing, placing) = (Group::new(finish_all), Group::new(place_all));
-        Self { inner: Arc::new(Inner { pool, clock, options, finishing, placing, dice }) }
+        let inner = Inner { pool, clock, options, limits, finishing, placing, dice };
+        Self { inner: Arc::new(inner), shared: None }
+    }
+
+    /// The same, where all that is moved through this handle and its clones has at most so many bytes per
+    /// second together, both ways; the other limits hold as before.
+    #[must_use]
+    pub fn limited_to(&self, bytes_per_second: u64) -> Self {
+        let bucket = Bucket::new(RateLimit::Fixed(bytes_per_second));
+        Self { inner: Arc::clone(&self.inner), shared: Some(Arc::new(bucket)) }
     }
 
     /// Says QUIT on all sessions that aren't in use; for the end of the process.
@@ -80,6 +94,11 @@ impl Transfers {
 
     pub(super) fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// All limits on bytes per second that hold for a job.
+    pub(super) fn throttle(&self, job: &Job<'_>) -> Throttle {
+        self.inner.limits.of(&job.site, self.shared.as_ref(), job.options.rate_limit)
     }
 
     /// Makes complete parts durable, many at a time.

@@ -47,7 +47,7 @@ fn play(server: ground::Server, exceptions: &[(&str, &str)]) {
         for scenario in all() {
             ground.begin(scenario.name);
             let limit = std::time::Duration::from_secs(60);
-            
+
             let played = tokio::time::timeout(limit, (scenario.play)(&ground)).await;
             let outcome = played.unwrap_or_else(|_| Err(anyhow::anyhow!("not done after {limit:?}")));
             let outcome = outcome.and_then(|()| ground.judge_tidy());

@@ -21,6 +21,11 @@ pub fn guests() -> PathBuf {
     target().join("wasm32-wasip2/guest")
 }
 
+/// The folder of the fetched proxies.
+pub fn proxies() -> PathBuf {
+    target().join("proxies")
+}
+
 /// The folder of the fetched FTP servers.
 pub fn servers() -> PathBuf {
     target().join("servers")

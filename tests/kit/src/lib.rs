@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`layout`] | where things lie under the repository and its target folder |
 //! | [`servers`] | vsftpd, ProFTPD and pure-ftpd on free loopback ports, each with its own folder |
+//! | [`proxies`] | microsocks and tinyproxy on free loopback ports |
+//! | [`far`] | a relay that puts a server as far away as one likes |
 //! | [`witness`] | what the kernel saw happen in a server's folder: each rename and delete, once |
 //! | [`scripted`] | a server that goes wrong as real ones do, by a plan |
 //! | [`environment`] | the built program with a home, a state and a configuration of its own |
@@ -15,9 +17,11 @@
 
 pub mod chance;
 pub mod environment;
+pub mod far;
 pub mod journey;
 pub mod layout;
 pub mod oracle;
+pub mod proxies;
 pub mod scripted;
 pub mod servers;
 pub mod witness;

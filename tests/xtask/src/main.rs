@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `test` | installs what is missing, checks format and lints, builds everything, runs all tests |
 //! | `guests` | builds every workflow and test guest to `target/wasm32-wasip2/guest/*.wasm` |
-//! | `servers` | fetches vsftpd, ProFTPD and pure-ftpd to `target/servers` |
+//! | `servers` | fetches vsftpd, ProFTPD and pure-ftpd to `target/servers`, and proxies to `target/proxies` |
 //! | `demo` | builds everything and runs `orchestrator demo` with the arguments that follow |
 //! | `fuzz` | runs the parsers of what servers send under libFuzzer, for so many minutes each |
-//! | `bench` | measures against lftp, curl and rclone, and writes `docs/performance.md` |
+//! | `bench` | measures against lftp, curl and rclone, near and far, and writes `docs/performance.md` |
 //!
 //! All that they make lies under the target folder. What is missing is installed or the command
 //! fails; nothing is skipped.

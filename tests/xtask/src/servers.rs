@@ -1,9 +1,10 @@
-//! `cargo xtask servers`: the real FTP servers, out of Debian's archive.
+//! `cargo xtask servers`: the real FTP servers, and the proxies before them, out of Debian's archive.
 
 use std::io::Read;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use testkit::proxies::Program;
 use testkit::servers::{Kind, Options, PASSWORD, Server, Tls};
 
 use crate::{command, debian};
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Fetches the servers that aren't under the target folder yet, and what the tests need beside them.
+/// Fetches the servers and proxies that aren't under the target folder yet, and what the tests need beside them.
 ///
 /// As packages they conflict with each other, so they are unpacked side by side and not installed.
 pub(crate) fn fetch() -> Result<()> {
@@ -50,6 +51,15 @@ pub(crate) fn fetch() -> Result<()> {
         let unpacked = kind.unpacked_to(unfinished.clone());
         debian::check_libraries(&unpacked.program(), &unpacked.library_path())?;
         std::fs::rename(&unfinished, installed.folder())?;
+    }
+    for program in Program::ALL.into_iter().filter(|program| !program.is_complete()) {
+        let unfinished = program.folder().with_extension("unfinished");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
+        debian::unpack(&[program.package()], &unfinished).with_context(|| format!("fetch {program}"))?;
+        debian::check_libraries(&program.file_in(&unfinished), std::ffi::OsStr::new(""))?;
+        std::fs::rename(&unfinished, program.folder())?;
     }
     Ok(())
 }

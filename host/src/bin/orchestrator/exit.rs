@@ -119,7 +119,8 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
         | C::FtpNoDataConnection
         | C::FtpRemoteChanged
         | C::FtpTruncated => Exit::Temporary,
-        C::FtpLogin | C::FtpTls | C::FtpCertificate => Exit::Login,
+        C::FtpProxy if fault.is_transient() => Exit::Temporary,
+        C::FtpLogin | C::FtpTls | C::FtpCertificate | C::FtpProxy => Exit::Login,
         C::FtpNotFound => Exit::RemoteMissing,
         C::FtpNoSpace | C::FileNoSpace => Exit::NoSpace,
         C::FtpExists

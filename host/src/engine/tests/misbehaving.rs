@@ -195,7 +195,13 @@ async fn another_workflow_that_does_something_else_is_refused_and_changes_nothin
 async fn what_is_no_workflow_is_refused_in_words() {
     let world = World::new().await;
     let submit = async |component: Vec<u8>| {
-        let spec = RunSpec { component, name: "x".to_owned(), input: json!({}), grants: Grants::default() };
+        let spec = RunSpec {
+            component,
+            name: "x".to_owned(),
+            input: json!({}),
+            grants: Grants::default(),
+            rate_limit: None,
+        };
         match world.engine.submit(spec).await {
             Err(Error::Refused(refusal)) => refusal,
             other => panic!("{other:?}"),

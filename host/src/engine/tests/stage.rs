@@ -112,7 +112,7 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn submit(&self, name: &str, input: Value, grants: Grants) -> RunHandle {
-        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants };
+        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants, rate_limit: None };
         self.runtime.block_on(self.engine.submit(spec)).unwrap()
     }
 
@@ -155,6 +155,7 @@ fn site(address: SocketAddr, password: &Path) -> Site {
         mode: DataMode::Passive,
         encoding: NameEncoding::Utf8,
         list_time_zone: None,
+        proxy: None,
         limits: SiteLimits { settle: Duration::ZERO, ..SiteLimits::default() },
         retry: RetryPolicy { initial_delay_ms: 10, max_delay_ms: 100, ..RetryPolicy::default() },
     }

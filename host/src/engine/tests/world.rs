@@ -54,7 +54,7 @@ impl World {
     }
 
     pub(super) async fn submit(&self, name: &str, input: Value, grants: Grants) -> RunHandle {
-        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants };
+        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants, rate_limit: None };
         self.engine.submit(spec).await.unwrap()
     }
 

@@ -7,6 +7,7 @@
 //! slow for a moment doesn't hold the network up.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,8 +79,11 @@ impl Receive<'_> {
         let mut reported = begun;
         let mut stopped = pin!(self.job.stop.stopped());
         // The session travels through the stream, so that a read under way survives each `select!`.
-        let mut incoming =
-            pin!(stream::unfold(session, |session| async move { Some((session.read().await, session)) }));
+        let step = AtomicUsize::new(self.throttle.step(self.clock));
+        let mut incoming = pin!(stream::unfold(session, |session| async {
+            session.read_at_most(step.load(Ordering::Relaxed));
+            Some((session.read().await, session))
+        }));
         let mut tick = self.clock.sleep(idle);
 
         let end = loop {
@@ -108,7 +112,8 @@ impl Receive<'_> {
                     };
                     let now = self.clock.monotonic();
                     course.moved(u64::try_from(bytes.len()).unwrap_or(0));
-                    blocked_until = self.throttle.pass(bytes.len(), now);
+                    blocked_until = self.throttle.pass(bytes.len(), self.clock);
+                    step.store(self.throttle.step(self.clock), Ordering::Relaxed);
                     let Some(mut bytes) = self.compare(bytes) else {
                         break End::Differs;
                     };
@@ -141,7 +146,7 @@ impl Receive<'_> {
                 }
                 () = &mut tick => tick = self.clock.sleep(idle),
                 () = self.clock.sleep(blocked_until.unwrap_or_default().saturating_sub(self.clock.monotonic())),
-                    if blocked_until.is_some() => blocked_until = None,
+                    if blocked_until.is_some() => blocked_until = self.throttle.blocked(self.clock),
             }
             let uncommitted = received - self.committed;
             let due = uncommitted >= self.options.commit_after()

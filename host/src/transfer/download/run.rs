@@ -45,7 +45,7 @@ impl Transfers {
             transfers: self,
             job: &job,
             course: Course::new(self, &job, saved.attempts),
-            throttle: Throttle::new(job.options.rate_limit),
+            throttle: self.throttle(&job),
             header_committed: saved.header.is_some(),
             header: saved.header,
             tail: saved.tail,

@@ -240,6 +240,7 @@ fn site() -> Site {
         mode: DataMode::Passive,
         encoding: NameEncoding::Utf8,
         list_time_zone: None,
+        proxy: None,
         limits: SiteLimits::default(),
         retry: RetryPolicy::default(),
     }

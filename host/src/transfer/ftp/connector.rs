@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::dial::{Dial, open_data};
 use super::features::SetMtime;
 use super::learned::{Learned, Notes};
 use super::list::Zone;
 use super::place::Place;
+use super::proxy::Via;
 use super::reach::{connect_fault, greeted, resolve, secure_fault};
 use super::secret;
 use super::session::{Session, State};
@@ -17,7 +19,8 @@ use super::tls::TlsContext;
 use super::trust::Trust;
 use super::wire::Signals;
 use crate::clock::Clock;
-use crate::model::{Fault, FaultCode, Site, TlsMode};
+use crate::model::{DataMode, Fault, FaultCode, RateLimit, Site, TlsMode};
+use crate::transfer::throttle::Buckets;
 use crate::transfer::{Connect, Features, Remote};
 
 /// The conventional password of `anonymous` (RFC 1635).
@@ -29,13 +32,15 @@ pub struct FtpConnector {
     clock: Arc<dyn Clock>,
     notes: Notes,
     trust: Trust,
+    /// The limits on commands per second, by site.
+    commands: Buckets,
 }
 
 impl FtpConnector {
     /// A connector that has met no server yet. The clock dates the lines of LIST, which have no year.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, notes: Notes::default(), trust: Trust::default() }
+        Self { clock, notes: Notes::default(), trust: Trust::default(), commands: Buckets::default() }
     }
 }
 
@@ -44,7 +49,7 @@ impl Connect for FtpConnector {
     async fn connect(&self, site: &Site) -> Result<Box<dyn Remote>, Fault> {
         let learned = self.notes.of(site);
         let password = match &site.password {
-            Some(reference) => secret::read(reference, &site.name).await?,
+            Some(reference) => secret::read(reference, &site.name, "password").await?,
             None => SecretString::from(ANONYMOUS_PASSWORD),
         };
         let session = match self.open(site, &learned, &password).await {
@@ -78,8 +83,13 @@ impl FtpConnector {
     ) -> Result<Session, Fault> {
         let place = Place::of(site);
         let doing = format!("connect to {place}");
+        if site.proxy.is_some() && site.mode == DataMode::Active {
+            let words = format!("{doing}: no server can connect to us through a proxy");
+            return Err(Fault::new(FaultCode::ConfigInvalid, words)
+                .with_hint(format!("`mode = \"passive\"` under [site.{}]", site.name)));
+        }
         let signals = Arc::new(Signals::new(site.encoding));
-        signals.set_wait(site.limits.connect);
+        signals.set_wait(site.limits.greeting);
         let tls = match site.tls.mode {
             TlsMode::None => None,
             TlsMode::Explicit | TlsMode::Implicit => {
@@ -88,18 +98,28 @@ impl FtpConnector {
             }
         };
         let from_start = tls.clone().filter(|_| site.tls.mode == TlsMode::Implicit);
-        let addresses = resolve(site, &doing).await?;
-        let control = greeted(site, &addresses, from_start.as_ref(), &signals)
+        let via = Via::of(site).await?.map(Arc::new);
+        let commands = site
+            .limits
+            .commands_per_second
+            .map(|rate| self.commands.of(&site.name, &RateLimit::Fixed(u64::from(rate))));
+        let deadline = Instant::now() + site.limits.connect;
+        let addresses = resolve(site, via.as_deref(), deadline, &doing).await?;
+        let control = greeted(site, &addresses, via.as_ref(), from_start.as_ref(), &signals, deadline)
             .await
             .map_err(|error| connect_fault(&error, site, tls.as_deref(), &doing, &place))?;
         let wait = site.limits.connect;
         let mut control = control
-            .passive_stream_builder(move |address| open_data(address, wait))
+            .passive_stream_builder(move |address| open_data(address, wait, via.clone()))
             .active_mode(site.limits.connect);
         // The address in a PASV reply is never used, only its port (F23).
         control.set_passive_nat_workaround(true);
         if let (TlsMode::Explicit, Some(context)) = (site.tls.mode, &tls) {
-            let dial = Dial::new(Some(Arc::clone(context)), Arc::clone(&signals), Arc::default());
+            let dial = Dial::new(Some(Arc::clone(context)), Arc::clone(&signals), Arc::default(), None);
+            if let Some(commands) = &commands {
+                // AUTH, PBSZ and PROT.
+                commands.turn(3, &*self.clock).await;
+            }
             signals.set_wait(site.limits.reply);
             control = control
                 .into_secure(dial, &site.host)
@@ -120,6 +140,7 @@ impl FtpConnector {
             set_mtime: SetMtime::Mdtm,
             hash_chosen: None,
             list_zone: zone_of(site)?,
+            commands,
             base: String::new(),
         };
         session.log_in(site, password).await?;

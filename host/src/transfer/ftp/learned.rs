@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::model::Site;
+use crate::model::{Proxy, Site};
 
 /// Something that, once seen, stays so for this process.
 #[derive(Debug, Default)]
@@ -54,16 +54,20 @@ pub(super) struct Learned {
     pub(super) no_set_mtime: Once,
 }
 
+/// Host, port, and the way there.
+type Server = (String, u16, Option<Proxy>);
+
 /// The notes on all sites of a connector.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    by_server: Mutex<HashMap<(String, u16), Arc<Learned>>>,
+    /// A proxy may let EPSV's ports through or not, so what is learned holds for the way, too.
+    by_server: Mutex<HashMap<Server, Arc<Learned>>>,
 }
 
 impl Notes {
     /// The notes on a site's server.
     pub(super) fn of(&self, site: &Site) -> Arc<Learned> {
         let mut all = self.by_server.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry((site.host.clone(), site.port)).or_default())
+        Arc::clone(all.entry((site.host.clone(), site.port, site.proxy.clone())).or_default())
     }
 }

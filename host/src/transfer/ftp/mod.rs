@@ -12,7 +12,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | connector, reach, login | a site becomes a session: addresses, greeting, TLS, login, root |
+//! | connector, reach, proxy, login | a site becomes a session: addresses, greeting, TLS, login, root |
 //! | session | the state of one control connection; sending one command |
 //! | remote | the session as the algorithms see it |
 //! | commands, listing, open, transfer | what a session can do |
@@ -20,6 +20,7 @@
 //! | lines, facts, list, names, features, time | reading what servers write |
 //! | encoding, zone | the bytes of names, and the clock of listings |
 //! | wire, framing, dial | the streams under suppaftp |
+//! | pace | the low-speed rule of data connections |
 //! | tls, tickets, trust | TLS, resuming its sessions, judging certificates |
 //! | secret, place, learned | passwords, names for messages, what stays known of a server |
 
@@ -46,6 +47,8 @@ mod time;
 mod dial;
 mod encoding;
 mod framing;
+mod pace;
+mod proxy;
 mod wire;
 mod zone;
 
@@ -60,6 +63,10 @@ mod secret;
 
 #[cfg(test)]
 mod list_tests;
+#[cfg(test)]
+mod network_tests;
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]

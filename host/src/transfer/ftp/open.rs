@@ -5,6 +5,7 @@ use std::io;
 use suppaftp::{FtpError, Mode, Status};
 
 use super::dial::NoData;
+use super::pace::Pace;
 use super::replies::{self, Meaning, Reply};
 use super::session::{Session, State, control_fault, reply_of};
 use super::tls::tls_fault;
@@ -57,6 +58,8 @@ impl Session {
         rest: Offset,
         doing: &str,
     ) -> Result<(), Refusal> {
+        // The port, the offset and the command itself.
+        self.await_turn(if rest > Offset::ZERO { 3 } else { 2 }).await;
         self.take_turn(doing)?;
         self.signals.set_wait(self.limits.reply);
         let Some(control) = &mut self.control else {
@@ -83,7 +86,7 @@ impl Session {
             // Done already, with nothing to send: an empty file or folder (F29).
             Err(error) => Err(self.refusal(error, way, rest, doing).await?.ok_or(Refusal::AnotherWay)?),
         };
-        self.state = State::Moving(Box::new(Moving::begun(way, doing, begun)));
+        self.state = State::Moving(Box::new(Moving::begun(way, doing, Pace::new(&self.limits), begun)));
         Ok(())
     }
 
@@ -102,8 +105,12 @@ impl Session {
             return Err(self.tls_refused(doing).await);
         }
         if let FtpError::ConnectionError(io) = &error {
-            if io.get_ref().is_some_and(|inner| inner.is::<NoData>()) {
+            let inner: Option<&NoData> = io.get_ref().and_then(|inner| inner.downcast_ref());
+            if inner.is_some() {
                 self.state = State::Idle;
+                if let Some(refusal) = inner.and_then(|no_data| no_data.proxy.as_ref()) {
+                    return Err(refusal.fault(&format!("{doing}: data connection"), &self.place.site));
+                }
                 if &verb == b"EPSV" {
                     return Ok(None);
                 }

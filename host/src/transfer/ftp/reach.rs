@@ -4,15 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use suppaftp::FtpError;
 use suppaftp::tokio::ImplAsyncFtpStream;
+use tokio::time::Instant;
 
-use super::dial::Dial;
+use super::dial::{Dial, Progress};
 use super::place::Place;
+use super::proxy::{Refusal, Via};
 use super::replies::{self, Reply};
 use super::session::{Control, control_fault};
 use super::tls::{TlsContext, tls_fault};
@@ -22,83 +23,144 @@ use crate::model::{Fault, FaultCode, Site};
 /// How long an address has to answer before the next one is tried beside it (RFC 8305, 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// Most addresses of a name that are tried.
+/// Most addresses of a name that are tried: with a moment for each, all of them within any sane deadline.
 const ADDRESSES_MAX: usize = 8;
 
-/// The addresses of the site's host, in the order in which to try them.
-pub(super) async fn resolve(site: &Site, doing: &str) -> Result<Vec<SocketAddr>, Fault> {
-    let lookup = tokio::net::lookup_host((site.host.as_str(), site.port));
-    let found = tokio::time::timeout(site.limits.connect, lookup).await.map_err(|_| {
-        Fault::new(FaultCode::FtpTimeout, format!("{doing}: looking up `{}` took too long", site.host))
+/// The addresses of the site's host, or of its proxy, in the order in which to try them.
+pub(super) async fn resolve(
+    site: &Site,
+    via: Option<&Via>,
+    deadline: Instant,
+    doing: &str,
+) -> Result<Vec<SocketAddr>, Fault> {
+    let (host, port) = match via {
+        Some(via) => (via.proxy.host.as_str(), via.proxy.port),
+        None => (site.host.as_str(), site.port),
+    };
+    let lookup = tokio::net::lookup_host((host, port));
+    let found = tokio::time::timeout_at(deadline, lookup).await.map_err(|_| {
+        Fault::new(FaultCode::FtpTimeout, format!("{doing}: looking up `{host}` took too long"))
     })?;
-    let unknown = |why: &str| {
-        Fault::new(FaultCode::FtpUnknownHost, format!("{doing}: the host `{}` is unknown{why}", site.host))
-            .with_hint(format!("check `url` under [site.{}] in the configuration", site.name))
+    let unknown = |why: &str| match via {
+        Some(via) => via.broken(format!("is unknown{why}")).fault(doing, &site.name),
+        None => Fault::new(FaultCode::FtpUnknownHost, format!("{doing}: the host `{host}` is unknown{why}"))
+            .with_hint(format!("check `url` under [site.{}] in the configuration", site.name)),
     };
     let all: Vec<_> = found.map_err(|error| unknown(&format!(" ({error})")))?.collect();
-    // The families in turn, beginning with the one that the resolver prefers (RFC 8305, 4).
+    let addresses = in_turns(&all);
+    if addresses.is_empty() { Err(unknown("")) } else { Ok(addresses) }
+}
+
+/// The families in turn, beginning with the one that the resolver prefers (RFC 8305, 4).
+fn in_turns(all: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = all.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = all.iter().partition(|address| address.is_ipv6() == first_is_v6);
-    let mut addresses = Vec::new();
+    let mut addresses: Vec<SocketAddr> = Vec::new();
     for at in 0..first.len().max(second.len()) {
-        addresses.extend(first.get(at));
-        addresses.extend(second.get(at));
+        for address in first.get(at).into_iter().chain(second.get(at)) {
+            if !addresses.contains(address) {
+                addresses.push(*address);
+            }
+        }
     }
     addresses.truncate(ADDRESSES_MAX);
-    if addresses.is_empty() { Err(unknown("")) } else { Ok(addresses) }
+    addresses
+}
+
+/// Why there is no greeting.
+#[derive(Debug)]
+pub(super) enum NoGreeting {
+    Ftp(FtpError),
+    /// The proxy didn't let us through.
+    Proxy(Refusal),
 }
 
 /// A control connection with its greeting, from the first address that answers. A server behind a
 /// dead address must not cost a whole deadline (F57), and two logins at once are rude: the next
-/// address is tried when one fails, or has no TCP connection after a moment.
+/// address is tried when one fails, or has no TCP connection after a moment. By `deadline` the way has
+/// to stand; TLS and the greeting have deadlines of their own.
 pub(super) async fn greeted(
     site: &Site,
     addresses: &[SocketAddr],
+    via: Option<&Arc<Via>>,
     tls: Option<&Arc<TlsContext>>,
     signals: &Arc<Signals>,
-) -> Result<Control, FtpError> {
-    let attempt = |address: SocketAddr, answers: Arc<AtomicBool>| async move {
-        let dial = Dial::new(tls.cloned(), Arc::clone(signals), Arc::clone(&answers));
+    deadline: Instant,
+) -> Result<Control, NoGreeting> {
+    let attempt = |address: SocketAddr, progress: Arc<Progress>| async move {
+        let door = via.map(|via| (Arc::clone(via), site.port));
+        let dial = Dial::new(tls.cloned(), Arc::clone(signals), Arc::clone(&progress), door);
         let mut greeting = pin!(ImplAsyncFtpStream::connect_secure_implicit(address, dial, &site.host));
-        let outcome = match tokio::time::timeout(site.limits.connect, greeting.as_mut()).await {
+        let outcome = match tokio::time::timeout_at(deadline, greeting.as_mut()).await {
             Ok(outcome) => outcome,
-            // TLS and the greeting have deadlines of their own.
-            Err(_) if answers.load(Ordering::Relaxed) => greeting.await,
+            Err(_) if progress.is_through() => greeting.await,
             Err(_) => Err(FtpError::ConnectionError(io::Error::from(io::ErrorKind::TimedOut))),
         };
-        answers.store(false, Ordering::Relaxed);
-        outcome
+        progress.end();
+        outcome.map_err(|error| {
+            let why = |error: &io::Error| match error.kind() {
+                io::ErrorKind::TimedOut => {
+                    let wait = site.limits.connect.as_secs_f32();
+                    format!("doesn't answer within {wait} s")
+                }
+                _ => format!("can't be reached: {error}"),
+            };
+            let failed = match (progress.take_refusal(), via, &error) {
+                (Some(refusal), ..) => NoGreeting::Proxy(refusal),
+                (None, Some(via), FtpError::ConnectionError(error)) if !progress.is_through() => {
+                    NoGreeting::Proxy(via.broken(why(error)))
+                }
+                _ => NoGreeting::Ftp(error),
+            };
+            (progress.is_through(), failed)
+        })
     };
     let mut waiting = addresses.iter().copied();
     let mut trying = FuturesUnordered::new();
-    let mut answering: Vec<Arc<AtomicBool>> = Vec::new();
-    let mut failure = None;
+    let mut answering: Vec<Arc<Progress>> = Vec::new();
+    let mut failure: Option<(bool, NoGreeting)> = None;
     loop {
-        let somebody_answers = answering.iter().any(|answers| answers.load(Ordering::Relaxed));
-        if !somebody_answers && let Some(address) = waiting.next() {
-            let answers = Arc::new(AtomicBool::new(false));
-            answering.push(Arc::clone(&answers));
-            trying.push(attempt(address, answers));
+        let somebody_answers = answering.iter().any(|progress| progress.stands());
+        // The first is tried whatever the look-up took: its timer says that there is no time left.
+        let in_time = answering.is_empty() || Instant::now() < deadline;
+        if !somebody_answers
+            && in_time
+            && let Some(address) = waiting.next()
+        {
+            let progress = Arc::new(Progress::default());
+            answering.push(Arc::clone(&progress));
+            trying.push(attempt(address, progress));
         }
         tokio::select! {
             done = trying.next() => match done {
                 Some(Ok(control)) => return Ok(control),
-                Some(Err(error)) => failure = Some(error),
-                None => return Err(failure.unwrap_or(FtpError::BadResponse)),
+                // An address that answered knows best why it won't do.
+                Some(Err(error)) if error.0 || failure.as_ref().is_none_or(|known| !known.0) => {
+                    failure = Some(error);
+                }
+                Some(Err(_)) => {}
+                None => {
+                    return Err(failure.map_or(NoGreeting::Ftp(FtpError::BadResponse), |(_, error)| error));
+                }
             },
-            () = tokio::time::sleep(NEXT_ADDRESS_AFTER), if !somebody_answers && waiting.len() > 0 => {}
+            () = tokio::time::sleep(NEXT_ADDRESS_AFTER),
+                if !somebody_answers && in_time && waiting.len() > 0 => {}
         }
     }
 }
 
 /// Why there is no greeting.
 pub(super) fn connect_fault(
-    error: &FtpError,
+    error: &NoGreeting,
     site: &Site,
     tls: Option<&TlsContext>,
     doing: &str,
     place: &Place,
 ) -> Fault {
+    let error = match error {
+        NoGreeting::Proxy(refusal) => return refusal.fault(doing, &site.name),
+        NoGreeting::Ftp(error) => error,
+    };
     if let Some(cause) = tls.and_then(TlsContext::take_failure) {
         return tls_fault(&cause, doing, place);
     }
@@ -107,12 +169,12 @@ pub(super) fn connect_fault(
         FtpError::ConnectionError(error) => match error.kind() {
             io::ErrorKind::TimedOut => {
                 // The control stream's own deadline is that of the greeting; TCP stood by then.
-                let awaited = if error.get_ref().is_some_and(|inner| inner.is::<Late>()) {
-                    "greeting"
-                } else {
-                    "answer"
+                let limits = &site.limits;
+                let (awaited, wait) = match error.get_ref().is_some_and(|inner| inner.is::<Late>()) {
+                    true => ("greeting", limits.greeting),
+                    false => ("answer", limits.connect),
                 };
-                let wait = site.limits.connect.as_secs_f32();
+                let wait = wait.as_secs_f32();
                 Fault::new(FaultCode::FtpTimeout, format!("{doing}: no {awaited} within {wait} s"))
                     .with_hint(test)
             }
@@ -159,18 +221,89 @@ pub(super) fn secure_fault(error: &FtpError, tls: &TlsContext, doing: &str, plac
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
     use super::super::scripted::Scripted;
     use super::*;
+
+    /// An address that neither answers nor refuses: its queue of connections is full, so the kernel
+    /// drops whatever asks for another.
+    struct Hole {
+        listener: TcpListener,
+        _queue: Vec<TcpStream>,
+    }
+
+    impl Hole {
+        async fn dig() -> Self {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = socket.listen(0).unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut queue = Vec::new();
+            while let Ok(tcp) =
+                tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+            {
+                queue.push(tcp.unwrap());
+                assert!(queue.len() < 10, "the queue of this kernel has no end");
+            }
+            Self { listener, _queue: queue }
+        }
+
+        fn address(&self) -> SocketAddr {
+            self.listener.local_addr().unwrap()
+        }
+    }
+
+    async fn try_all(
+        server: &Scripted,
+        addresses: &[SocketAddr],
+        within: Duration,
+    ) -> Result<Control, NoGreeting> {
+        let signals = Arc::new(Signals::default());
+        signals.set_wait(Duration::from_secs(20));
+        let deadline = Instant::now() + within;
+        greeted(&server.site(), addresses, None, None, &signals, deadline).await
+    }
 
     #[tokio::test]
     async fn a_dead_address_does_not_hide_a_live_one() {
         let server = Scripted::start(|_| None).await;
-        let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let live = SocketAddr::new(dead.ip(), server.port);
-        let signals = Arc::new(Signals::default());
-        signals.set_wait(Duration::from_secs(20));
-        let site = server.site();
-        assert!(greeted(&site, &[dead, live], None, &signals).await.is_ok(), "F57");
-        assert!(greeted(&site, &[dead, dead], None, &signals).await.is_err());
+        let hole = Hole::dig().await;
+        // Who waited for the dead ones to be given up would wait for an hour.
+        let hour = Duration::from_secs(3600);
+        for addresses in [vec![dead, live], vec![hole.address(), live], vec![hole.address(), dead, live]] {
+            let patience = Duration::from_secs(60);
+            let tried = tokio::time::timeout(patience, try_all(&server, &addresses, hour)).await;
+            assert!(tried.expect("F57: still waiting").is_ok(), "F57: {addresses:?}");
+        }
+        assert!(try_all(&server, &[dead, dead], hour).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn no_address_is_begun_with_after_the_deadline() {
+        let server = Scripted::start(|_| None).await;
+        let hole = Hole::dig().await;
+        let live = SocketAddr::new(hole.address().ip(), server.port);
+        let tried = try_all(&server, &[hole.address(), live], NEXT_ADDRESS_AFTER / 3).await;
+        let error = tried.map(drop).unwrap_err();
+        let timed_out = |error: &NoGreeting| match error {
+            NoGreeting::Ftp(FtpError::ConnectionError(error)) => error.kind() == io::ErrorKind::TimedOut,
+            _ => false,
+        };
+        assert!(timed_out(&error), "{error:?}");
+    }
+
+    #[test]
+    fn the_families_take_turns() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (six, seven) = (address("[2001:db8::6]:21"), address("[2001:db8::7]:21"));
+        let (four, five) = (address("192.0.2.4:21"), address("192.0.2.5:21"));
+        assert_eq!(in_turns(&[six, seven, four, five]), [six, four, seven, five]);
+        assert_eq!(in_turns(&[four, five, six]), [four, six, five]);
+        assert_eq!(in_turns(&[four, four]), [four]);
+        let many: Vec<_> = (1..100).map(|port| SocketAddr::new(four.ip(), port)).collect();
+        assert_eq!(in_turns(&many).len(), ADDRESSES_MAX);
     }
 }

@@ -16,6 +16,8 @@ pub fn unreadable(site: &Site) -> Vec<(&'static str, String)> {
     let mut wrong: Vec<_> =
         files.iter().filter_map(|(key, path)| Some((*key, unopened(path.as_deref()?)?))).collect();
     wrong.extend(site.password.as_ref().and_then(secret::absence).map(|why| ("password", why)));
+    let proxy = site.proxy.as_ref().and_then(|proxy| proxy.password.as_ref());
+    wrong.extend(proxy.and_then(secret::absence).map(|why| ("proxy_password", why)));
     wrong
 }
 

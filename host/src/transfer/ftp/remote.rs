@@ -59,6 +59,10 @@ impl Remote for Session {
         self.open(Way::Retrieve, &command, from, &doing).await
     }
 
+    fn read_at_most(&mut self, bytes: usize) {
+        self.read_data_at_most(bytes);
+    }
+
     async fn read(&mut self) -> Result<Option<Bytes>, Fault> {
         self.read_data().await
     }
@@ -113,7 +117,8 @@ impl Remote for Session {
     async fn close(&mut self) {
         if matches!(self.state, State::Idle) {
             let wait = PROBE_WAIT.min(self.limits.reply);
-            let _ = self.ask("QUIT", "end the session", wait).await;
+            // Where commands are limited this one may have to wait; then the server does without it.
+            let _ = tokio::time::timeout(wait, self.ask("QUIT", "end the session", wait)).await;
         }
         self.poison();
     }

@@ -2,7 +2,7 @@
 //! server without files, with any command answered otherwise where a test says so.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ pub(super) enum Answer {
     Cut(&'static str, &'static [u8], &'static str),
     /// Reads so many bytes from the data connection, then closes it.
     Take(&'static str, usize, &'static str),
+    /// Sends a byte now and then on the data connection, for ever.
+    Drip(&'static str),
+    /// Takes a byte now and then from the data connection, for ever.
+    Sip(&'static str),
     /// Sends one byte after another for ever.
     Flood(&'static str, u8),
     /// Listens for a data connection, and says where (RFC 2428).
@@ -59,6 +63,7 @@ pub(super) struct ServerTls {
 
 /// A running server.
 pub(super) struct Scripted {
+    pub(super) ip: IpAddr,
     pub(super) port: u16,
     seen: Arc<Mutex<Vec<String>>>,
 }
@@ -78,18 +83,33 @@ impl Scripted {
         tls: Option<ServerTls>,
         script: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(IpAddr::V4(Ipv4Addr::LOCALHOST), greeting, tls, script).await
+    }
+
+    /// The same on another address of this machine.
+    pub(super) async fn start_on(
+        ip: IpAddr,
+        greeting: Answer,
+        tls: Option<ServerTls>,
+        script: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let served =
-            Served { script: Arc::new(script), greeting: Arc::new(greeting), seen: Arc::clone(&seen), tls };
+        let served = Served {
+            ip,
+            script: Arc::new(script),
+            greeting: Arc::new(greeting),
+            seen: Arc::clone(&seen),
+            tls,
+        };
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let served = served.clone();
                 tokio::spawn(async move { served.serve(tcp).await });
             }
         });
-        Self { port, seen }
+        Self { ip, port, seen }
     }
 
     /// All commands so far.
@@ -115,7 +135,7 @@ impl Scripted {
     fn site_within(&self, wait: Duration) -> Site {
         Site {
             name: "acme".to_owned(),
-            host: "127.0.0.1".to_owned(),
+            host: self.ip.to_string(),
             port: self.port,
             user: "u".to_owned(),
             password: Some(SecretRef::Command("printf canary-pw".to_owned())),
@@ -130,9 +150,11 @@ impl Scripted {
             mode: DataMode::Passive,
             encoding: NameEncoding::Utf8,
             list_time_zone: None,
+            proxy: None,
             limits: SiteLimits {
                 reply: wait,
                 connect: wait,
+                greeting: wait,
                 idle: wait,
                 final_reply: wait,
                 ..SiteLimits::default()
@@ -158,6 +180,7 @@ pub(super) fn path(text: &str) -> RemotePath {
 
 #[derive(Clone)]
 struct Served {
+    ip: IpAddr,
     script: Arc<Script>,
     greeting: Arc<Answer>,
     seen: Arc<Mutex<Vec<String>>>,
@@ -223,8 +246,24 @@ impl Served {
                         None => control.get_mut().write_all(b"522 session reuse required\r\n").await?,
                     }
                 }
+                Answer::Drip(first) => {
+                    control.get_mut().write_all(first.as_bytes()).await?;
+                    if let Some(mut data) = self.data(&mut passive).await? {
+                        while data.write_all(b"x").await.is_ok() {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    }
+                }
+                Answer::Sip(first) => {
+                    control.get_mut().write_all(first.as_bytes()).await?;
+                    if let Some(mut data) = self.data(&mut passive).await? {
+                        while data.read_u8().await.is_ok() {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    }
+                }
                 Answer::Epsv => {
-                    let listener = TcpListener::bind("127.0.0.1:0").await?;
+                    let listener = TcpListener::bind((self.ip, 0)).await?;
                     let reply = format!("229 ok (|||{}|)\r\n", listener.local_addr()?.port());
                     passive = Some(Offered::Ours(listener));
                     control.get_mut().write_all(reply.as_bytes()).await?;
@@ -235,7 +274,7 @@ impl Served {
                 }
                 Answer::Pasv => {
                     // Another address, as servers behind NAT name their own.
-                    let listener = TcpListener::bind("127.0.0.1:0").await?;
+                    let listener = TcpListener::bind((self.ip, 0)).await?;
                     let port = listener.local_addr()?.port();
                     let reply = format!("227 entering 10,9,8,7,{},{}\r\n", port / 256, port % 256);
                     passive = Some(Offered::Ours(listener));
@@ -254,6 +293,7 @@ impl Served {
     async fn data(&self, offered: &mut Option<Offered>) -> io::Result<Option<Box<dyn Stream>>> {
         let tcp = match offered.take().ok_or(io::ErrorKind::NotConnected)? {
             Offered::Ours(listener) => listener.accept().await?.0,
+            Offered::Theirs(port) if self.ip.is_ipv6() => TcpStream::connect((self.ip, port)).await?,
             Offered::Theirs(port) => {
                 // A stranger is faster (F27).
                 let stranger = TcpSocket::new_v4()?;
@@ -282,8 +322,11 @@ enum Offered {
     Theirs(u16),
 }
 
-/// The port in `PORT h,h,h,h,p,p`.
+/// The port in `PORT h,h,h,h,p,p`, or in `EPRT |2|h|p|`.
 fn port_of(line: &str) -> u16 {
+    if let Some(extended) = line.strip_prefix("EPRT |2|") {
+        return extended.split('|').nth(1).unwrap().parse().unwrap();
+    }
     let numbers: Vec<u16> = line[5..].split(',').map(|number| number.parse().unwrap()).collect();
     numbers[4] * 256 + numbers[5]
 }
@@ -307,7 +350,9 @@ async fn say(control: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Re
         }
         Answer::Silence => {}
         Answer::Close | Answer::Epsv | Answer::Pasv | Answer::Port => return Ok(false),
-        Answer::Send(..) | Answer::Cut(..) | Answer::Take(..) => return Ok(false),
+        Answer::Send(..) | Answer::Cut(..) | Answer::Take(..) | Answer::Drip(_) | Answer::Sip(_) => {
+            return Ok(false);
+        }
     }
     Ok(true)
 }
@@ -323,7 +368,7 @@ fn by_default(line: &str) -> Answer {
         "REST" | "RNFR" => Answer::Text("350 go on\r\n"),
         "EPSV" => Answer::Epsv,
         "PASV" => Answer::Pasv,
-        "PORT" => Answer::Port,
+        "PORT" | "EPRT" => Answer::Port,
         "RETR" => Answer::Send("150 here\r\n", b"hello".to_vec(), "226 done\r\n"),
         "STOR" | "APPE" => Answer::Take("150 send\r\n", usize::MAX >> 1, "226 done\r\n"),
         "QUIT" => Answer::Text("221 bye\r\n"),

@@ -23,11 +23,11 @@ const SECRET_BYTES_MAX: usize = 4096;
 /// What stands for the password in the command that suppaftp is given.
 pub(super) const STAND_IN: &str = "********";
 
-/// The secret behind a reference.
+/// The secret behind a reference, which stands at `key` of the site.
 ///
 /// # Errors
 /// `config.invalid`, naming the variable, file or command, never what it holds.
-pub(super) async fn read(reference: &SecretRef, site: &str) -> Result<SecretString, Fault> {
+pub(super) async fn read(reference: &SecretRef, site: &str, key: &str) -> Result<SecretString, Fault> {
     let (place, found) = match reference {
         SecretRef::Env(name) => (
             format!("the environment variable `{name}`"),
@@ -45,9 +45,9 @@ pub(super) async fn read(reference: &SecretRef, site: &str) -> Result<SecretStri
         SecretRef::Command(command) => (format!("the command `{command}`"), run(command).await),
     };
     let invalid = |why: &str| {
-        let message = format!("read the password of site `{site}` from {place}: {why}");
+        let message = format!("read the {key} of site `{site}` from {place}: {why}");
         Fault::new(FaultCode::ConfigInvalid, message)
-            .with_hint(format!("set it, or change `password` under [site.{site}] in the configuration"))
+            .with_hint(format!("set it, or change `{key}` under [site.{site}] in the configuration"))
     };
     let text = found.map_err(|why| invalid(&why))?;
     let line = text.strip_suffix('\n').map_or(text.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
@@ -131,24 +131,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
         std::fs::write(&file, "pass word\r\n").unwrap();
-        let read_it = read(&SecretRef::File(file.clone()), "acme").await.unwrap();
+        let read_it = read(&SecretRef::File(file.clone()), "acme", "password").await.unwrap();
         assert_eq!(read_it.expose_secret(), "pass word");
         assert_eq!(
-            read(&SecretRef::Command("printf 'a b\\n'".into()), "acme").await.unwrap().expose_secret(),
+            read(&SecretRef::Command("printf 'a b\\n'".into()), "acme", "password")
+                .await
+                .unwrap()
+                .expose_secret(),
             "a b"
         );
         std::fs::write(&file, "one\ntwo\n").unwrap();
-        let fault = read(&SecretRef::File(file), "acme").await.unwrap_err();
+        let fault = read(&SecretRef::File(file), "acme", "password").await.unwrap_err();
         assert_eq!(fault.code, FaultCode::ConfigInvalid);
         assert!(!fault.message.contains("two"), "{fault}");
     }
 
     #[tokio::test]
     async fn what_cannot_be_read_is_named() {
-        let fault = read(&SecretRef::Env("NO_SUCH_VARIABLE_HERE".into()), "acme").await.unwrap_err();
+        let fault =
+            read(&SecretRef::Env("NO_SUCH_VARIABLE_HERE".into()), "acme", "password").await.unwrap_err();
         assert!(fault.message.contains("`NO_SUCH_VARIABLE_HERE`"), "{fault}");
-        let fault = read(&SecretRef::Command("exit 3".into()), "acme").await.unwrap_err();
-        assert!(fault.message.contains("`exit 3`"), "{fault}");
+        let fault = read(&SecretRef::Command("exit 3".into()), "acme", "proxy_password").await.unwrap_err();
+        assert!(fault.message.contains("`exit 3`") && fault.message.contains("proxy_password"), "{fault}");
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::crash;
 use crate::model::{DataMode, Fault, FaultCode, HashAlgorithm, RemotePath, SiteLimits};
 use crate::transfer::Features;
+use crate::transfer::throttle::Bucket;
 
 /// suppaftp over our own streams.
 pub(super) type Control = ImplAsyncFtpStream<Wire>;
@@ -62,6 +63,8 @@ pub(super) struct Session {
     pub(super) hash_chosen: Option<HashAlgorithm>,
     /// The zone of LIST's times, where the site names one.
     pub(super) list_zone: Option<Zone>,
+    /// The limit on commands per second that all sessions of the site share.
+    pub(super) commands: Option<Arc<Bucket>>,
     /// The site's root as an absolute path of the server, without a trailing slash.
     pub(super) base: String,
 }
@@ -136,10 +139,18 @@ impl Session {
             .with_hint(format!("see `encoding` under [site.{}]", self.place.site)))
     }
 
+    /// Waits until so many commands may be sent. Nothing is under way meanwhile, and no deadline runs.
+    pub(super) async fn await_turn(&self, commands: u64) {
+        if let Some(bucket) = &self.commands {
+            bucket.turn(commands, &*self.clock).await;
+        }
+    }
+
     /// Sends one command and reads its answer, whatever that says. Fails, and poisons, only when no
     /// proper answer came in time.
     pub(super) async fn ask(&mut self, command: &str, doing: &str, wait: Duration) -> Result<Reply, Fault> {
         self.check_letters(command, doing)?;
+        self.await_turn(1).await;
         self.take_turn(doing)?;
         self.signals.set_wait(wait);
         let answer = match &mut self.control {

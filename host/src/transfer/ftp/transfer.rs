@@ -11,6 +11,7 @@ use suppaftp::FtpError;
 use suppaftp::tokio::{AsyncDataStream, TransferStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::pace::Pace;
 use super::replies::{self, Meaning, Reply};
 use super::session::{Session, State, control_fault, reply_of};
 use super::wire::Wire;
@@ -39,6 +40,10 @@ pub(super) struct Moving {
     /// The final reply, where it came in place of the first.
     reply: Option<Reply>,
     buffer: BytesMut,
+    /// What one read gives at most.
+    read_max: usize,
+    /// Whether the bytes come, or go, fast enough.
+    pace: Pace,
     /// An error that came behind bytes.
     kept: Option<io::Error>,
     /// What we were doing, for messages.
@@ -53,7 +58,12 @@ pub(super) struct Moving {
 
 impl Moving {
     /// A transfer that begins: with its data connection, or with the final reply that came at once.
-    pub(super) fn begun(way: Way, doing: &str, opened: Result<TransferStream<Wire>, Reply>) -> Self {
+    pub(super) fn begun(
+        way: Way,
+        doing: &str,
+        pace: Pace,
+        opened: Result<TransferStream<Wire>, Reply>,
+    ) -> Self {
         let (stream, reply) = match opened {
             Ok(stream) => (Some(stream), None),
             Err(reply) => (None, Some(reply)),
@@ -64,6 +74,8 @@ impl Moving {
             stream,
             reply,
             buffer: BytesMut::new(),
+            read_max: READ_BYTES_MAX,
+            pace,
             kept: None,
             doing: doing.to_owned(),
             moved: false,
@@ -74,6 +86,13 @@ impl Moving {
 }
 
 impl Session {
+    /// From now on a read gives at most so many bytes.
+    pub(super) fn read_data_at_most(&mut self, bytes: usize) {
+        if let State::Moving(moving) = &mut self.state {
+            moving.read_max = bytes.clamp(1, READ_BYTES_MAX);
+        }
+    }
+
     /// The next bytes of a retrieve; `None` at the end.
     pub(super) async fn read_data(&mut self) -> Result<Option<Bytes>, Fault> {
         let State::Moving(moving) = &mut self.state else {
@@ -82,17 +101,20 @@ impl Session {
         let Some(stream) = moving.stream.as_mut().filter(|_| !moving.ended) else {
             return Ok(None);
         };
+        let (most, wait) = (moving.read_max, moving.pace.patience(self.limits.idle));
+        let begun = self.clock.monotonic();
         let read = tokio::time::timeout(
-            self.limits.idle,
-            read_some(stream.get_mut(), &mut moving.buffer, &mut moving.kept),
+            wait,
+            read_some(stream.get_mut(), &mut moving.buffer, most, &mut moving.kept),
         )
         .await;
+        let waited = self.clock.monotonic().saturating_sub(begun);
         match read {
             Ok(Ok(false)) => {
                 moving.ended = true;
                 Ok(None)
             }
-            Ok(Ok(true)) => {
+            Ok(Ok(true)) if moving.pace.keeps_up(waited, moving.buffer.len()) => {
                 moving.moved = true;
                 Ok(Some(moving.buffer.split().freeze()))
             }
@@ -109,10 +131,15 @@ impl Session {
                 self.poison();
                 Err(fault)
             }
-            Err(_) => {
+            Err(_) if wait >= self.limits.idle => {
                 let idle = self.limits.idle.as_secs_f32();
                 let fault =
                     Fault::new(FaultCode::FtpTimeout, format!("{}: no data for {idle} s", moving.doing));
+                self.poison();
+                Err(fault)
+            }
+            Ok(Ok(true)) | Err(_) => {
+                let fault = moving.pace.fault(&moving.doing, &self.place);
                 self.poison();
                 Err(fault)
             }
@@ -137,16 +164,30 @@ impl Session {
         moving.broken = Some(format!("{}: an earlier write was cut off", moving.doing));
         let mut rest = bytes;
         while !rest.is_empty() {
-            match tokio::time::timeout(self.limits.idle, stream.write(rest)).await {
-                Ok(Ok(count)) if count > 0 => {
+            let wait = moving.pace.patience(self.limits.idle);
+            let begun = self.clock.monotonic();
+            let written = tokio::time::timeout(wait, stream.write(rest)).await;
+            let waited = self.clock.monotonic().saturating_sub(begun);
+            match written {
+                Ok(Ok(count)) if count > 0 && moving.pace.keeps_up(waited, count) => {
                     moving.moved = true;
                     rest = &rest[count..];
+                }
+                Ok(Ok(count)) if count > 0 => {
+                    let fault = moving.pace.fault(&moving.doing, &self.place);
+                    moving.broken = Some(fault.message.clone());
+                    return Err(fault);
                 }
                 Ok(outcome) => {
                     let why = outcome.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
                     let words = format!("{}: data connection: {why}", moving.doing);
                     moving.broken = Some(words.clone());
                     return Err(Fault::new(FaultCode::FtpConnectionLost, words));
+                }
+                Err(_) if wait < self.limits.idle => {
+                    let fault = moving.pace.fault(&moving.doing, &self.place);
+                    moving.broken = Some(fault.message.clone());
+                    return Err(fault);
                 }
                 Err(_) => {
                     let words = format!(
@@ -279,21 +320,22 @@ async fn drain(stream: &mut TransferStream<Wire>) {
     while matches!(stream.read(&mut space).await, Ok(count) if count > 0) {}
 }
 
-/// Reads into `buffer` until it is full or nothing more is there at once; false at the end. TLS gives
+/// Reads into `buffer` until it has `most` bytes or nothing more is there at once; false at the end. TLS gives
 /// one record at a time, and a caller that hashes and writes is better off with many. An error that
 /// comes behind some bytes is kept for the next call in `kept`: a socket tells of it only once.
 async fn read_some(
     stream: &mut AsyncDataStream<Wire>,
     buffer: &mut BytesMut,
+    most: usize,
     kept: &mut Option<io::Error>,
 ) -> io::Result<bool> {
     if let Some(error) = kept.take() {
         return Err(error);
     }
-    buffer.reserve(READ_BYTES_MAX);
+    buffer.reserve(most);
     poll_fn(|cx| {
-        while buffer.len() < READ_BYTES_MAX {
-            let room = READ_BYTES_MAX - buffer.len();
+        while buffer.len() < most {
+            let room = most - buffer.len();
             let mut space = (&mut *buffer).limit(room);
             match pin!(stream.read_buf(&mut space)).poll(cx) {
                 Poll::Ready(Ok(0)) => break,

@@ -54,7 +54,7 @@ impl Transfers {
             transfers: self,
             job: &job,
             course: Course::new(self, &job, saved.attempts),
-            throttle: Throttle::new(job.options.rate_limit),
+            throttle: self.throttle(&job),
             begun: saved.header.is_some(),
             header: saved.header,
             settled: false,

@@ -80,27 +80,29 @@ impl Send<'_> {
         let mut ahead = ahead(self.options, 0, Duration::ZERO);
         let mut idle = Some(session);
         let mut writing = None;
-        let mut slot: Option<Item> = None;
+        // What is to be sent next, and how much of it went out already: a limit cuts it into pieces.
+        let mut slot: Option<(Item, usize)> = None;
         let mut commit: Option<Commit> = None;
         let mut blocked_until: Option<Duration> = None;
         let mut reported = begun;
         let mut stopped = pin!(self.job.stop.stopped());
 
         let end = loop {
-            let fits = |item: &Item| sent + length(item) <= self.header.may_send;
+            let fits = |slot: &(Item, usize)| sent + left(slot) <= self.header.may_send;
             if blocked_until.is_none()
                 && slot.as_ref().is_some_and(fits)
                 && let Some(session) = idle.take()
-                && let Some(item) = slot.take()
+                && let Some((item, from)) = slot.take()
             {
+                let to = item.bytes().len().min(from + self.throttle.step(self.clock));
                 // Counted before it goes out.
-                course.moved(length(&item));
+                course.moved(count(to - from));
                 writing = Some(Box::pin(async move {
-                    let written = session.write(item.bytes()).await;
-                    (session, item, written)
+                    let written = session.write(&item.bytes()[from..to]).await;
+                    (session, item, from..to, written)
                 }));
             }
-            let wanted = slot.as_ref().map_or(0, length);
+            let wanted = slot.as_ref().map_or(0, left);
             let low = self.header.may_send.saturating_sub(sent + wanted) < ahead / 2;
             if low && commit.is_none() && self.limit.is_none_or(|limit| self.header.may_send < limit) {
                 commit = Some(self.commit(sent, wanted, ahead, course));
@@ -115,17 +117,20 @@ impl Send<'_> {
                         Err(fault) => break End::Local(fault),
                     }
                 }
-                (session, item, written) = poll_option(&mut writing), if writing.is_some() => {
+                (session, item, piece, written) = poll_option(&mut writing), if writing.is_some() => {
                     writing = None;
                     idle = Some(session);
                     let now = self.clock.monotonic();
-                    blocked_until = self.throttle.pass(item.bytes().len(), now);
-                    sent += length(&item);
+                    blocked_until = self.throttle.pass(piece.len(), self.clock);
+                    sent += count(piece.len());
                     ahead = self::ahead(self.options, sent - self.from, now.saturating_sub(begun));
                     if let Err(fault) = written {
                         break End::Lost(fault);
                     }
-                    feed.give_back(item);
+                    match piece.end < item.bytes().len() {
+                        true => slot = Some((item, piece.end)),
+                        false => feed.give_back(item),
+                    }
                     if now.saturating_sub(reported) >= self.options.progress_interval {
                         reported = now;
                         self.job.watch.progress(ByteCount(sent), self.limit.map(ByteCount));
@@ -140,12 +145,12 @@ impl Send<'_> {
                 item = feed.next(), if slot.is_none() && writing.is_none() => match item {
                     Some(mut item) => {
                         self.chunks.append(&mut item.chunks);
-                        slot = Some(item);
+                        slot = Some((item, 0));
                     }
                     None => break End::Sent,
                 },
                 () = self.clock.sleep(blocked_until.unwrap_or_default().saturating_sub(self.clock.monotonic())),
-                    if blocked_until.is_some() => blocked_until = None,
+                    if blocked_until.is_some() => blocked_until = self.throttle.blocked(self.clock),
             }
         };
         match commit {
@@ -180,8 +185,13 @@ impl Send<'_> {
     }
 }
 
-fn length(item: &Item) -> u64 {
-    u64::try_from(item.bytes().len()).unwrap_or(u64::MAX)
+/// How much of an item is still to be sent.
+fn left((item, from): &(Item, usize)) -> u64 {
+    count(item.bytes().len() - from)
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// The end of a future that is there; none otherwise, so it is only for guarded branches.

@@ -38,8 +38,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     for argument in arguments {
         match argument.as_str() {
             "--quick" => (size, write) = (QUICK, false),
-            part @ ("transfers" | "steps" | "hello" | "memory") => parts.push(part),
-            other => bail!("unknown argument {other}; use [--quick] [transfers] [steps] [hello] [memory]"),
+            part @ ("transfers" | "far" | "steps" | "hello" | "memory") => parts.push(part),
+            other => {
+                bail!("unknown argument {other}; use [--quick] [transfers] [far] [steps] [hello] [memory]")
+            }
         }
     }
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
@@ -64,6 +66,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     if wanted("transfers") {
         report.transfers(&transfers::all(&ours, &peers, size)?)?;
+    }
+    if wanted("far") {
+        report.far(&transfers::far(&ours, &peers, size)?)?;
     }
     println!("{}", report.text());
     if write && parts.is_empty() {

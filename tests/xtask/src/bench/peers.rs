@@ -1,5 +1,6 @@
 //! The tools that we are measured against.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,6 +21,9 @@ pub(crate) enum Peer {
     /// rclone, by its path.
     Rclone(PathBuf),
 }
+
+/// A server, and where it is to be reached.
+type At<'a> = (&'a Server, SocketAddr);
 
 /// What most tools use; rclone's own number is 4.
 pub(crate) const PARALLEL: u32 = 8;
@@ -57,22 +61,22 @@ impl Peer {
     }
 
     /// The command that moves the case's files between `local` and the server's `/data/remote`.
-    pub(crate) fn command(&self, server: &Server, case: Case, local: &Path, remote: &str) -> Result<Command> {
+    pub(crate) fn command(&self, at: At<'_>, case: Case, local: &Path, remote: &str) -> Result<Command> {
         match self {
-            Peer::Lftp => Ok(lftp(server, case, local, remote)),
-            Peer::Curl => curl(server, case, local, remote),
-            Peer::Rclone(path) => rclone(path, server, case, local, remote),
+            Peer::Lftp => Ok(lftp(at, case, local, remote)),
+            Peer::Curl => curl(at, case, local, remote),
+            Peer::Rclone(path) => rclone(path, at, case, local, remote),
         }
     }
 }
 
-fn lftp(server: &Server, case: Case, local: &Path, remote: &str) -> Command {
+fn lftp(at: At<'_>, case: Case, local: &Path, remote: &str) -> Command {
     let local = local.display();
     let security = match case.tls {
         Tls::None => "set ftp:ssl-allow no;".to_owned(),
         _ => format!(
             "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:ca-file {};",
-            server.certificate().authority.display()
+            at.0.certificate().authority.display()
         ),
     };
     let action = match (case.set, case.way) {
@@ -82,20 +86,19 @@ fn lftp(server: &Server, case: Case, local: &Path, remote: &str) -> Command {
         (Set::Small, Way::Put) => format!("mirror -R -P {PARALLEL} {local} /data/{remote}"),
     };
     let mut lftp = Command::new("lftp");
-    let script =
-        format!("{security} open -u {},{PASSWORD} ftp://{}; {action}; bye", server.user(), server.address());
+    let script = format!("{security} open -u {},{PASSWORD} ftp://{}; {action}; bye", at.0.user(), at.1);
     lftp.args(["--norc", "-c", &format!("set cmd:fail-exit yes; {script}")]);
     lftp
 }
 
-fn curl(server: &Server, case: Case, local: &Path, remote: &str) -> Result<Command> {
+fn curl(at: At<'_>, case: Case, local: &Path, remote: &str) -> Result<Command> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--disable-epsv"]);
     if case.tls != Tls::None {
-        curl.arg("--ssl-reqd").arg("--cacert").arg(&server.certificate().authority);
+        curl.arg("--ssl-reqd").arg("--cacert").arg(&at.0.certificate().authority);
     }
-    let base = format!("ftp://{}/data/{remote}", server.address());
-    let user = format!("{}:{PASSWORD}", server.user());
+    let base = format!("ftp://{}/data/{remote}", at.1);
+    let user = format!("{}:{PASSWORD}", at.0.user());
     if case.set == Set::Large {
         let (url, file) = (format!("{base}/large.bin"), local.join("large.bin"));
         curl.args(["--user", &user]).arg(if case.way == Way::Get { "--output" } else { "--upload-file" });
@@ -115,13 +118,13 @@ fn curl(server: &Server, case: Case, local: &Path, remote: &str) -> Result<Comma
     Ok(curl)
 }
 
-fn rclone(program: &Path, server: &Server, case: Case, local: &Path, remote: &str) -> Result<Command> {
+fn rclone(program: &Path, at: At<'_>, case: Case, local: &Path, remote: &str) -> Result<Command> {
     let obscured = command::output(Command::new(program).args(["obscure", PASSWORD]))?;
     let mut rclone = Command::new(program);
     rclone.env("RCLONE_CONFIG", "/dev/null");
-    rclone.env("RCLONE_FTP_HOST", server.address().ip().to_string());
-    rclone.env("RCLONE_FTP_PORT", server.address().port().to_string());
-    rclone.env("RCLONE_FTP_USER", server.user()).env("RCLONE_FTP_PASS", obscured.trim());
+    rclone.env("RCLONE_FTP_HOST", at.1.ip().to_string());
+    rclone.env("RCLONE_FTP_PORT", at.1.port().to_string());
+    rclone.env("RCLONE_FTP_USER", at.0.user()).env("RCLONE_FTP_PASS", obscured.trim());
     if case.tls != Tls::None {
         rclone.env("RCLONE_FTP_EXPLICIT_TLS", "true");
         rclone.env("RCLONE_FTP_NO_CHECK_CERTIFICATE", "true");

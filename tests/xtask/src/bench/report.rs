@@ -8,7 +8,7 @@ use testkit::servers::Tls;
 use super::Size;
 use super::memory::Peak;
 use super::runs::Warm;
-use super::transfers::{Row, Set, Way};
+use super::transfers::{ROUND_TRIP, Row, Set, Way};
 use crate::command;
 
 const BEGIN: &str = "<!-- measured: begin -->";
@@ -49,6 +49,22 @@ impl Report {
             self.text,
             "connections must be reused. Only `orchestrator` hashes, journals, and survives being killed.\n"
         )?;
+        self.table(rows)
+    }
+
+    /// The table of small files from far away.
+    pub(crate) fn far(&mut self, rows: &[Row]) -> Result<()> {
+        let files = rows.first().map_or(0, |row| row.case.size.small_files);
+        writeln!(self.text, "\n### Through a round trip of {} ms\n", ROUND_TRIP.as_millis())?;
+        writeln!(
+            self.text,
+            "Seconds for {files} files of 10 KiB, against vsftpd behind a relay that delays; as many connections each.\n"
+        )?;
+        self.table(rows)
+    }
+
+    /// Rows by case, a column for each tool.
+    fn table(&mut self, rows: &[Row]) -> Result<()> {
         let mut tools: Vec<&str> = Vec::new();
         for row in rows {
             if !tools.contains(&row.tool) {

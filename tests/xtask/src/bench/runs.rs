@@ -1,5 +1,6 @@
 //! Our own program as it is measured: transfers, a warm start, durable steps.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ impl Ours {
     /// been compiled, as it is after the first night; but nothing has been moved.
     pub(crate) fn mirror(
         &self,
-        server: &Server,
+        (server, address): (&Server, SocketAddr),
         case: Case,
         here: &Path,
         there: &str,
@@ -49,10 +50,11 @@ impl Ours {
         let direction = if case.way == Way::Get { "pull" } else { "push" };
         let (from, to) = if case.way == Way::Get { (there, "here") } else { ("here", there) };
         let mirror = self.guests.join("mirror.wasm");
-        let mut compiling = self.command(&server.site("peer"), &folder)?;
+        let site = server.site("peer").replace(&server.address().to_string(), &address.to_string());
+        let mut compiling = self.command(&site, &folder)?;
         // Without its inputs it ends at once.
         let _ = compiling.args(["run", "--quiet"]).arg(&mirror).output()?;
-        let mut command = self.command(&server.site("peer"), &folder)?;
+        let mut command = self.command(&site, &folder)?;
         command.args(["run", "--quiet"]).arg(mirror);
         command.args(["--site", "peer", "--dir"]).arg(format!("here={}", here.display()));
         command.args(["-i", "site=peer", "-i", &format!("direction={direction}")]);

@@ -1,10 +1,12 @@
-//! One large file and many small ones, both ways, plain and with TLS.
+//! One large file and many small ones, both ways, plain and with TLS, near and far.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use testkit::chance::Chance;
+use testkit::far::Far;
 use testkit::servers::{Kind, Options, Server, Tls};
 
 use super::Size;
@@ -37,6 +39,8 @@ pub(crate) struct Case {
     pub(crate) way: Way,
     pub(crate) tls: Tls,
     pub(crate) size: Size,
+    /// How far away the server is; `None` for loopback as it is.
+    pub(crate) round_trip: Option<Duration>,
 }
 
 const SMALL_BYTES: usize = 10 * 1024;
@@ -94,11 +98,29 @@ pub(crate) fn all(ours: &Ours, peers: &[Peer], size: Size) -> Result<Vec<Row>> {
                 // A minute for each tool is enough for the slow ones.
                 let slow = set == Set::Small;
                 let repetitions = if slow { 1 } else { size.repetitions };
-                let case = Case { set, way, tls, size };
+                let case = Case { set, way, tls, size, round_trip: None };
                 eprintln!("{case:?}");
                 rows.extend(measure(ours, peers, case, repetitions)?);
             }
         }
+    }
+    Ok(rows)
+}
+
+/// The round trip of a server on the same continent.
+pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+/// Small files through a round trip that is felt: what counts is how often a tool waits for an answer.
+/// Against lftp alone, which has as many connections; the others would wait for minutes.
+pub(crate) fn far(ours: &Ours, peers: &[Peer], size: Size) -> Result<Vec<Row>> {
+    let size = Size { small_files: size.small_files.min(500), ..size };
+    let lftp: Vec<Peer> = peers.iter().filter(|peer| matches!(peer, Peer::Lftp)).cloned().collect();
+    let mut rows = Vec::new();
+    for way in [Way::Get, Way::Put] {
+        // The relay reads replies, so they go in clear.
+        let case = Case { set: Set::Small, way, tls: Tls::None, size, round_trip: Some(ROUND_TRIP) };
+        eprintln!("{case:?}");
+        rows.extend(measure(ours, &lftp, case, size.repetitions)?);
     }
     Ok(rows)
 }
@@ -108,6 +130,8 @@ fn measure(ours: &Ours, peers: &[Peer], case: Case, repetitions: usize) -> Resul
     std::fs::create_dir_all(&scratch)?;
     let local = tempfile::TempDir::with_prefix_in("bench-", scratch)?;
     let server = Server::start(Kind::Vsftpd, &Options { tls: case.tls, ..Options::default() })?;
+    let far = case.round_trip.map(|time| Far::start(server.address(), time)).transpose()?;
+    let address = far.as_ref().map_or(server.address(), Far::address);
     let source = match case.way {
         Way::Get => server.root().join("source"),
         Way::Put => local.path().join("source"),
@@ -121,7 +145,7 @@ fn measure(ours: &Ours, peers: &[Peer], case: Case, repetitions: usize) -> Resul
         for (tool, times) in tools.iter().zip(&mut times) {
             let name = format!("{}-{repetition}", tool.map_or("orchestrator", Peer::name));
             let Ok(so_far) = times else { continue };
-            match once(ours, *tool, &server, case, local.path(), &name) {
+            match once(ours, *tool, (&server, address), case, local.path(), &name) {
                 Ok(time) => {
                     eprintln!("  {name}: {:.2} s", time.as_secs_f64());
                     so_far.push(time);
@@ -151,7 +175,7 @@ fn measure(ours: &Ours, peers: &[Peer], case: Case, repetitions: usize) -> Resul
 fn once(
     ours: &Ours,
     tool: Option<&Peer>,
-    server: &Server,
+    (server, address): (&Server, SocketAddr),
     case: Case,
     local: &Path,
     name: &str,
@@ -163,8 +187,8 @@ fn once(
     std::fs::create_dir_all(&target)?;
     server.own(&server.root())?;
     let mut command = match tool {
-        Some(peer) => peer.command(server, case, &here, there)?,
-        None => ours.mirror(server, case, &here, there, local)?,
+        Some(peer) => peer.command((server, address), case, &here, there)?,
+        None => ours.mirror((server, address), case, &here, there, local)?,
     };
     let time = timed(&mut command, &target)?;
     let mut arrived = 0;

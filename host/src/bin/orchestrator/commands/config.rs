@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use orchestrator_host::config::{Config, Origin, find, show_duration, show_size};
-use orchestrator_host::model::{DataMode, SecretRef, Site, TlsMode, TlsVerify};
+use orchestrator_host::config::{Config, Origin, find, show_duration, show_rate, show_size};
+use orchestrator_host::model::{DataMode, Proxy, RateLimit, SecretRef, Site, TlsMode, TlsVerify};
 use orchestrator_host::transfer::ftp;
 use serde_json::{Value, json};
 
@@ -89,6 +89,17 @@ fn text(config: &Config) -> String {
         show_duration(config.transfer.commit_interval),
         show_size(config.transfer.overlap),
     );
+    if let Some(limit) = &config.transfer.rate_limit {
+        text.push_str(&format!("rate_limit = {}\n", show_rate(limit)));
+    }
+    let limits = config.sites.values().map(|site| &site.limits.rate).chain([&config.transfer.rate_limit]);
+    let zone = limits.flatten().find_map(|limit| match limit {
+        RateLimit::Timetable(table) => Some(&table.zone),
+        RateLimit::Fixed(_) => None,
+    });
+    if let Some(zone) = zone {
+        text.push_str(&format!("rate_limit_zone = \"{zone}\"\n"));
+    }
     for site in config.sites.values() {
         text.push_str(&format!("\n{}", site_text(site)));
     }
@@ -119,10 +130,18 @@ pub(crate) fn site_text(site: &Site) -> String {
     if let Some(zone) = &site.list_time_zone {
         text.push_str(&format!("list_time_zone = \"{zone}\"\n"));
     }
+    if let Some(proxy) = &site.proxy {
+        text.push_str(&format!("proxy = \"{}\"\n", proxy_url(proxy)));
+        if let Some(password) = &proxy.password {
+            text.push_str(&format!("proxy_password = {}\n", password_text(password)));
+        }
+    }
     for (key, duration) in [
         ("timeout", Some(limits.reply)),
         ("connect_timeout", Some(limits.connect)),
+        ("greeting_timeout", Some(limits.greeting)),
         ("idle_timeout", Some(limits.idle)),
+        ("min_speed_time", Some(limits.min_speed_time)),
         ("transfer_timeout", limits.transfer),
         ("final_reply_timeout", Some(limits.final_reply)),
         ("settle", Some(limits.settle)),
@@ -131,6 +150,13 @@ pub(crate) fn site_text(site: &Site) -> String {
         if let Some(duration) = duration {
             text.push_str(&format!("{key} = \"{}\"\n", show_duration(duration)));
         }
+    }
+    text.push_str(&format!("min_speed = \"{}\"\n", show_size(limits.min_speed)));
+    if let Some(limit) = &limits.rate {
+        text.push_str(&format!("rate_limit = {}\n", show_rate(limit)));
+    }
+    if let Some(commands) = limits.commands_per_second {
+        text.push_str(&format!("commands_per_second = {commands}\n"));
     }
     text.push_str(&format!("sessions = {}\n", limits.sessions_max));
     if let Some(attempts) = site.retry.max_attempts {
@@ -141,17 +167,28 @@ pub(crate) fn site_text(site: &Site) -> String {
 
 fn url(site: &Site) -> String {
     let host = if site.host.contains(':') { format!("[{}]", site.host) } else { site.host.clone() };
-    let encode = |text: &str, keep: &str| {
-        text.bytes().fold(String::new(), |mut url, byte| {
-            if byte.is_ascii_alphanumeric() || keep.as_bytes().contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                url.push_str(&format!("%{byte:02X}"));
-            }
-            url
-        })
-    };
     format!("ftp://{}@{host}:{}/{}", encode(&site.user, "-._~"), site.port, encode(&site.root, "-._~/"))
+}
+
+/// Percent-encodes all but letters, digits and what is in `keep` (RFC 3986, 2.1).
+fn encode(text: &str, keep: &str) -> String {
+    text.bytes().fold(String::new(), |mut url, byte| {
+        if byte.is_ascii_alphanumeric() || keep.as_bytes().contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+        url
+    })
+}
+
+/// A proxy as it would stand in the file, with its user.
+fn proxy_url(proxy: &Proxy) -> String {
+    let plain = proxy.to_string();
+    match (&proxy.user, plain.split_once("://")) {
+        (Some(user), Some((scheme, rest))) => format!("{scheme}://{}@{rest}", encode(user, "-._~")),
+        _ => plain,
+    }
 }
 
 fn quoted(path: &Path) -> String {
@@ -200,6 +237,7 @@ fn document(config: &Config) -> Value {
             "commit_bytes": config.transfer.commit_bytes,
             "commit_interval_ms": config.transfer.commit_interval.as_millis(),
             "overlap": config.transfer.overlap,
+            "rate_limit": config.transfer.rate_limit,
         },
         "site": sites,
     })
@@ -220,13 +258,20 @@ pub(crate) fn site_document(site: &Site) -> Value {
         "mode": mode(site.mode),
         "encoding": site.encoding.as_str(),
         "list_time_zone": site.list_time_zone,
+        "proxy": site.proxy.as_ref().map(proxy_url),
+        "proxy_password": site.proxy.as_ref().and_then(|proxy| proxy.password.as_ref()),
         "timeout_ms": limits.reply.as_millis(),
         "connect_timeout_ms": limits.connect.as_millis(),
+        "greeting_timeout_ms": limits.greeting.as_millis(),
         "idle_timeout_ms": limits.idle.as_millis(),
+        "min_speed": limits.min_speed,
+        "min_speed_time_ms": limits.min_speed_time.as_millis(),
         "transfer_timeout_ms": limits.transfer.map(|limit| limit.as_millis()),
         "final_reply_timeout_ms": limits.final_reply.as_millis(),
         "settle_ms": limits.settle.as_millis(),
         "sessions": limits.sessions_max,
+        "rate_limit": limits.rate,
+        "commands_per_second": limits.commands_per_second,
         "attempts": site.retry.max_attempts,
     })
 }

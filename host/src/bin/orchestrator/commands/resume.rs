@@ -22,6 +22,10 @@ pub(crate) struct Args {
     /// along all that is recorded; where it does anything else, the run stays as it was
     #[arg(long, value_name = "W.wasm")]
     workflow: Option<PathBuf>,
+    /// The most bytes of files per second, all transfers of the run together, as 2MiB; it is not kept with
+    /// the run, so a later resume has none
+    #[arg(long, value_name = "SIZE", value_parser = super::run::rate)]
+    rate_limit: Option<u64>,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -30,7 +34,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let config = context.config()?;
         super::runs::must_have_state(&config, &run)?;
         let workflow = args.workflow.map(|path| super::run::workflow(context, &path)).transpose()?;
-        Ok((config, Request::Resume { run, workflow }))
+        Ok((config, Request::Resume { run, workflow, rate_limit: args.rate_limit }))
     })?;
     context.block_on(drive::run(context, config, request))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orchestrator_host::config::Config;
+use orchestrator_host::config::{Config, parse_size};
 use orchestrator_host::model::{FolderGrant, Grants};
 use orchestrator_host::node::Request;
 
@@ -30,6 +30,18 @@ pub(crate) struct Args {
     /// A folder that the workflow may use, as NAME/…
     #[arg(long = "dir", value_name = "NAME=PATH", value_parser = folder)]
     folders: Vec<(String, PathBuf)>,
+    /// The most bytes of files per second, all transfers of the run together, as 2MiB; it is not kept with
+    /// the run, so a later resume has none
+    #[arg(long, value_name = "SIZE", value_parser = rate)]
+    rate_limit: Option<u64>,
+}
+
+/// `2MiB`
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("a limit slows, it doesn't stop: write at least 1B".to_owned()),
+        rate => Ok(rate),
+    }
 }
 
 /// `NAME=PATH`
@@ -55,7 +67,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let input = inputs::read(context, args.file.as_deref(), args.input)?;
         let grants = grants(context, &config, args.sites, args.folders)?;
         let workflow = workflow(context, &args.workflow)?;
-        Ok((config, Request::Run { workflow, input, grants }))
+        Ok((config, Request::Run { workflow, input, grants, rate_limit: args.rate_limit }))
     });
     let (config, request) = request?;
     context.block_on(drive::run(context, config, request))

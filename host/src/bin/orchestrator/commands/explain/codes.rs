@@ -155,10 +155,15 @@ pub(crate) fn of_fault(code: &'static FaultCode) -> Page {
             "the host name has no address",
             "Check the name in the site's url and this machine's name service.",
         ),
+        C::FtpProxy => (
+            "the site's proxy can't be reached, or doesn't let us through",
+            "Check `proxy` and `proxy_password` of the site, and that the proxy allows the server's data ports: \
+             FTP needs a new one for each file. The message says what the proxy answered.",
+        ),
         C::FtpTimeout => (
             "the server didn't answer in time",
-            "Raise `timeout` (replies), `connect_timeout` or `idle_timeout` (data) of the site if the server \
-             is slow; if data never comes, a firewall may block its data ports: try `mode = \"active\"` or \
+            "Raise `timeout` (replies), `connect_timeout`, `greeting_timeout` or `idle_timeout` (data) of the \
+             site if the server is slow, or lower `min_speed` if the link is; if data never comes, a firewall may block its data ports: try `mode = \"active\"` or \
              have the passive ports opened.",
         ),
         C::FtpConnectionLost => (
