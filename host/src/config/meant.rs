@@ -48,6 +48,8 @@ pub struct TransferSettings {
     pub commit_interval: Duration,
     /// How many bytes before the committed offset are compared on resume.
     pub overlap: u64,
+    /// Most sessions of the process; `None` for no limit but those of the sites.
+    pub sessions: Option<u16>,
 }
 
 impl TransferSettings {
@@ -58,6 +60,7 @@ impl TransferSettings {
             commit_bytes: ByteCount(self.commit_bytes),
             commit_interval: self.commit_interval,
             overlap: ByteCount(self.overlap),
+            sessions_max: self.sessions,
             ..transfer::Options::default()
         }
     }
@@ -70,6 +73,7 @@ impl Default for TransferSettings {
             commit_bytes: options.commit_bytes.0,
             commit_interval: options.commit_interval,
             overlap: options.overlap.0,
+            sessions: options.sessions_max,
         }
     }
 }

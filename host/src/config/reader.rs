@@ -8,8 +8,10 @@ use toml::Spanned;
 
 use super::error::line_of;
 use super::quantity::{TypedDuration, TypedSize};
-use super::{Error, TransferSettings, WasmLimits, closest, typed};
-use crate::model::{DataMode, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
+use super::{Error, SiteUrl, TransferSettings, WasmLimits, closest, typed};
+use crate::model::{
+    DataMode, Endpoint, RetryPolicy, SecretRef, Servers, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify,
+};
 
 /// A name that can stand in `NAME:PATH` and in a TOML header without quotes.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
@@ -25,6 +27,15 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 
 /// How old a backup may become, where the file doesn't say.
 const BACKUP_EVERY: Duration = Duration::from_secs(3600);
+
+/// The shortest heartbeat: a session that is asked more often has no time to be idle.
+const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
+
+/// Most servers of a site.
+const ENDPOINTS_MAX: usize = 64;
+
+/// The largest share of a server.
+const WEIGHT_MAX: u16 = 100;
 
 /// Turns what was typed into what was meant, knowing where it stands.
 pub(super) struct Reader<'a> {
@@ -93,6 +104,12 @@ impl<'a> Reader<'a> {
             )?,
             // More than 1 MiB would be fetched again for nothing: what differs at all differs there.
             overlap: size("overlap", &typed.overlap, default.overlap, 4 << 10, 1 << 20)?,
+            sessions: match &typed.sessions {
+                Some(sessions) if *sessions.get_ref() == 0 => {
+                    return Err(self.wrong(sessions, "`sessions` of [transfer] must be at least 1"));
+                }
+                sessions => sessions.as_ref().map(|sessions| *sessions.get_ref()),
+            },
         })
     }
 
@@ -164,6 +181,7 @@ impl<'a> Reader<'a> {
             root: url.root.clone(),
             tls,
             mode: given.mode.unwrap_or(DataMode::Passive),
+            servers: self.servers(name, given, port)?,
             limits: self.site_limits(given)?,
             retry: self.site_retry(name, given, policies)?,
         })
@@ -194,6 +212,48 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The servers of a site; `port` is that of one that names none.
+    fn servers(&self, name: &str, given: &typed::Site, port: u16) -> Result<Servers, Error> {
+        let Some(typed) = &given.endpoints else {
+            let alone = |key: &str| format!("`{key}` of [site.{name}] says nothing without `endpoints`");
+            return match (&given.balance, &given.shared_storage, &given.time_tolerance) {
+                (Some(balance), ..) => Err(self.wrong(balance, alone("balance"))),
+                (_, Some(shared), _) => Err(self.wrong(shared, alone("shared_storage"))),
+                (_, _, Some(tolerance)) => Err(self.wrong(tolerance, alone("time_tolerance"))),
+                (None, None, None) => Ok(Servers::default()),
+            };
+        };
+        let wrong = |why: String| self.wrong(typed, format!("`endpoints` of [site.{name}]: {why}"));
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for one in typed.get_ref() {
+            let endpoint = Endpoint {
+                host: one.host.clone(),
+                port: one.port.unwrap_or(port),
+                weight: one.weight.unwrap_or(1),
+            };
+            // What can't be the host and port of a URL is none.
+            SiteUrl::parse(&format!("ftp://{endpoint}"))
+                .map_err(|why| wrong(format!("`{}`: {why}", one.host.escape_debug())))?;
+            if !(1..=WEIGHT_MAX).contains(&endpoint.weight) {
+                return Err(wrong(format!("the `weight` of {endpoint} must lie between 1 and {WEIGHT_MAX}")));
+            }
+            if endpoints.iter().any(|other| (&other.host, other.port) == (&endpoint.host, endpoint.port)) {
+                return Err(wrong(format!("{endpoint} stands there twice")));
+            }
+            endpoints.push(endpoint);
+        }
+        if !(2..=ENDPOINTS_MAX).contains(&endpoints.len()) {
+            return Err(wrong(format!("there must be 2 to {ENDPOINTS_MAX} servers"))
+                .with_hint("a site with one server has it in `url`"));
+        }
+        Ok(Servers {
+            endpoints,
+            balance: given.balance.as_ref().map(|typed| *typed.get_ref()).unwrap_or_default(),
+            shared_storage: given.shared_storage.as_ref().is_some_and(|typed| *typed.get_ref()),
+            time_tolerance: given.time_tolerance.as_ref().map_or(Duration::ZERO, |typed| typed.get_ref().0),
+        })
+    }
+
     fn site_limits(&self, given: &typed::Site) -> Result<SiteLimits, Error> {
         let default = SiteLimits::default();
         let sessions_max = match &given.sessions {
@@ -220,6 +280,18 @@ impl<'a> Reader<'a> {
             settle: given.settle.map_or(default.settle, |typed| typed.0),
             sessions_max,
             session_idle: given.session_idle.map_or(default.session_idle, |typed| typed.0),
+            idle_max: given.sessions_idle,
+            session_age: given
+                .session_age
+                .as_ref()
+                .map(|typed| self.deadline("session_age", Some(typed), default.session_idle))
+                .transpose()?,
+            heartbeat: match &given.heartbeat {
+                Some(every) if every.get_ref().0 < HEARTBEAT_MIN => {
+                    return Err(self.wrong(every, "`heartbeat` must be at least 1s"));
+                }
+                every => every.as_ref().map(|every| every.get_ref().0),
+            },
         })
     }
 

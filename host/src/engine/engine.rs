@@ -350,7 +350,7 @@ impl Engine {
                 handle: RunHandle::new(head.run.clone(), steps.control()),
                 steps,
                 facts: facts(&state.created, digest),
-                reach: self.reach(state.created.grants),
+                reach: self.reach(&head.run, state.created.grants),
                 input: String::from_utf8_lossy(&input).into_owned(),
                 clock: Arc::clone(&self.inner.clock),
                 resumed: true,
@@ -369,8 +369,8 @@ impl Engine {
         rehearsed
     }
 
-    fn reach(&self, grants: Grants) -> Reach {
-        Reach::new(grants, Arc::clone(&self.inner.sites), self.inner.transfers.clone())
+    fn reach(&self, run: &RunId, grants: Grants) -> Reach {
+        Reach::new(grants, Arc::clone(&self.inner.sites), self.inner.transfers.of_run(run))
     }
 
     async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
@@ -428,7 +428,7 @@ impl Engine {
             guest,
             steps,
             facts,
-            reach: self.reach(grants),
+            reach: self.reach(handle.id(), grants),
             input,
             clock: Arc::clone(&self.inner.clock),
             handle: handle.clone(),

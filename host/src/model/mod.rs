@@ -12,6 +12,7 @@ mod path;
 mod quantity;
 mod retry;
 mod run;
+mod servers;
 mod site;
 mod transfer;
 
@@ -24,5 +25,6 @@ pub use path::{LocalPath, RemotePath};
 pub use quantity::{ByteCount, Offset, Timestamp};
 pub use retry::{Exhausted, Jitter, RetryPolicy};
 pub use run::{FolderGrant, Grants, PauseReason, RunOutcome, RunStatus};
+pub use servers::{Balance, Endpoint, Servers};
 pub use site::{DataMode, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
 pub use transfer::{Commit, IfExists, IfSourceGrows, Proof, Receipt, TransferOptions};

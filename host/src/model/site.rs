@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RetryPolicy;
+use super::{RetryPolicy, Servers};
 
 /// Where a secret comes from. The secret itself is never part of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,6 +86,12 @@ pub struct SiteLimits {
     pub sessions_max: u16,
     /// How long an unused session is kept.
     pub session_idle: Duration,
+    /// Most unused sessions that are kept; `None` for as many as there may be.
+    pub idle_max: Option<u16>,
+    /// A session that is older isn't used again; `None` for no limit.
+    pub session_age: Option<Duration>,
+    /// How often an unused session is asked with NOOP; `None` for never.
+    pub heartbeat: Option<Duration>,
 }
 
 impl Default for SiteLimits {
@@ -99,6 +105,9 @@ impl Default for SiteLimits {
             settle: Duration::from_secs(2),
             sessions_max: 8,
             session_idle: Duration::from_secs(30),
+            idle_max: None,
+            session_age: None,
+            heartbeat: None,
         }
     }
 }
@@ -127,4 +136,6 @@ pub struct Site {
     pub limits: SiteLimits,
     /// When and how often failed attempts are repeated.
     pub retry: RetryPolicy,
+    /// Its servers, where it has several; then `host` and `port` stand for none of them.
+    pub servers: Servers,
 }

@@ -11,18 +11,20 @@ use super::local::{Finished, Finishing, Group, LocalFile, Placed, Placing, finis
 use super::log::TransferLog;
 use super::options::Options;
 use super::part::PartName;
-use super::pool::{Lease, Pool};
+use super::pool::{Lane, Lease, Member, Pool, ServerView, Want};
 use super::remote::{Connect, Remote};
 use super::stop::Stop;
 use super::watch::Watch;
 use crate::clock::Clock;
-use crate::model::{Fault, RemotePath, RetryPolicy, Site, TransferOptions};
+use crate::model::{Fault, RemotePath, RetryPolicy, RunId, Site, TransferOptions};
 
 /// Moves files, and looks at and changes what is on sites. Cheap to clone; all clones share one pool
 /// of sessions.
 #[derive(Clone)]
 pub struct Transfers {
     inner: Arc<Inner>,
+    /// The run whose turn it counts as when sessions are short.
+    lane: Lane,
 }
 
 struct Inner {
@@ -63,10 +65,23 @@ impl Transfers {
         let mut seed = [0; 8];
         // Jitter that everybody could foresee would still be jitter.
         let _ = getrandom::fill(&mut seed);
-        let pool = Pool::new(connect, clock.clone(), &options);
-        let dice = AtomicU64::new(u64::from_le_bytes(seed));
+        let seed = u64::from_le_bytes(seed);
+        let pool = Pool::new(connect, clock.clone(), &options, seed);
+        let dice = AtomicU64::new(seed);
         let (finishing, placing) = (Group::new(finish_all), Group::new(place_all));
-        Self { inner: Arc::new(Inner { pool, clock, options, finishing, placing, dice }) }
+        Self { inner: Arc::new(Inner { pool, clock, options, finishing, placing, dice }), lane: None }
+    }
+
+    /// The same transfers in the hands of a run: where sessions are short, runs get them in turn.
+    #[must_use]
+    pub fn of_run(&self, run: &RunId) -> Self {
+        Self { inner: self.inner.clone(), lane: Some(run.clone()) }
+    }
+
+    /// How the sessions with each server of a site stand.
+    #[must_use]
+    pub fn servers(&self, site: &Site) -> Vec<ServerView> {
+        self.inner.pool.view(site)
     }
 
     /// Says QUIT on all sessions that aren't in use; for the end of the process.
@@ -93,8 +108,13 @@ impl Transfers {
     }
 
     /// A session of this site; see [`Pool::lease`].
-    pub(super) async fn lease(&self, site: &Site) -> Result<Lease, Fault> {
-        self.inner.pool.lease(site).await
+    pub(super) async fn lease(&self, site: &Site, want: &Want<'_>) -> Result<Lease, Fault> {
+        self.inner.pool.lease(site, &self.lane, want).await
+    }
+
+    /// One of the servers of a site that has several.
+    pub(super) fn member(&self, site: &Site, server: &str) -> Option<Member> {
+        self.inner.pool.member(site, server)
     }
 
     /// The wait after the `failed`-th failure in a row, or `None` when `fault` is final or the
@@ -124,15 +144,28 @@ impl Transfers {
 
     /// Does what is safe to repeat, on a session of its own each time, as often as the site's policy
     /// says.
-    pub(super) async fn repeat<T, F>(&self, site: &Site, mut work: F) -> Result<T, Fault>
+    pub(super) async fn repeat<T, F>(&self, site: &Site, path: &RemotePath, work: F) -> Result<T, Fault>
+    where
+        F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
+    {
+        Ok(self.repeat_somewhere(site, path, work).await?.0)
+    }
+
+    /// As [`Transfers::repeat`]; also gives the server where it was done, of a site with several.
+    pub(super) async fn repeat_somewhere<T, F>(
+        &self,
+        site: &Site,
+        path: &RemotePath,
+        mut work: F,
+    ) -> Result<(T, Option<Arc<str>>), Fault>
     where
         F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
     {
         let start = self.clock().monotonic();
         let (mut failed, mut previous) = (0, Duration::ZERO);
         loop {
-            let mut fault = match self.once(site, &mut work).await {
-                Ok(value) => return Ok(value),
+            let mut fault = match self.once(site, &Want::path(path), &mut work).await {
+                Ok(done) => return Ok(done),
                 Err(fault) => fault,
             };
             failed += 1;
@@ -146,15 +179,21 @@ impl Transfers {
         }
     }
 
-    /// Does something once, on a leased session.
-    pub(super) async fn once<T, F>(&self, site: &Site, mut work: F) -> Result<T, Fault>
+    /// Does something once, on a leased session; also gives its server, of a site with several.
+    pub(super) async fn once<T, F>(
+        &self,
+        site: &Site,
+        want: &Want<'_>,
+        mut work: F,
+    ) -> Result<(T, Option<Arc<str>>), Fault>
     where
         F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
     {
-        let mut lease = self.lease(site).await?;
+        let mut lease = self.lease(site, want).await?;
         let result = work(&mut *lease).await;
+        let server = lease.server().cloned();
         lease.after(&result);
-        result
+        Ok((result?, server))
     }
 }
 

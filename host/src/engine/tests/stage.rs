@@ -155,6 +155,7 @@ fn site(address: SocketAddr, password: &Path) -> Site {
         mode: DataMode::Passive,
         limits: SiteLimits { settle: Duration::ZERO, ..SiteLimits::default() },
         retry: RetryPolicy { initial_delay_ms: 10, max_delay_ms: 100, ..RetryPolicy::default() },
+        servers: crate::model::Servers::default(),
     }
 }
 

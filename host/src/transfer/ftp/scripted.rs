@@ -133,6 +133,7 @@ impl Scripted {
                 ..SiteLimits::default()
             },
             retry: RetryPolicy::default(),
+            servers: crate::model::Servers::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use orchestrator_host::config::{Config, Origin, find, show_duration, show_size};
-use orchestrator_host::model::{DataMode, SecretRef, Site, TlsMode, TlsVerify};
+use orchestrator_host::model::{Balance, DataMode, Endpoint, SecretRef, Site, TlsMode, TlsVerify};
 use orchestrator_host::transfer::ftp;
 use serde_json::{Value, json};
 
@@ -89,6 +89,9 @@ fn text(config: &Config) -> String {
         show_duration(config.transfer.commit_interval),
         show_size(config.transfer.overlap),
     );
+    if let Some(sessions) = config.transfer.sessions {
+        text.push_str(&format!("sessions = {sessions}\n"));
+    }
     for site in config.sites.values() {
         text.push_str(&format!("\n{}", site_text(site)));
     }
@@ -123,12 +126,30 @@ pub(crate) fn site_text(site: &Site) -> String {
         ("final_reply_timeout", Some(limits.final_reply)),
         ("settle", Some(limits.settle)),
         ("session_idle", Some(limits.session_idle)),
+        ("session_age", limits.session_age),
+        ("heartbeat", limits.heartbeat),
     ] {
         if let Some(duration) = duration {
             text.push_str(&format!("{key} = \"{}\"\n", show_duration(duration)));
         }
     }
     text.push_str(&format!("sessions = {}\n", limits.sessions_max));
+    if let Some(idle_max) = limits.idle_max {
+        text.push_str(&format!("sessions_idle = {idle_max}\n"));
+    }
+    let servers = &site.servers;
+    if !servers.endpoints.is_empty() {
+        let one = |e: &Endpoint| {
+            format!("    {{ host = \"{}\", port = {}, weight = {} }},\n", e.host, e.port, e.weight)
+        };
+        let all: String = servers.endpoints.iter().map(one).collect();
+        text.push_str(&format!(
+            "endpoints = [\n{all}]\nbalance = \"{}\"\nshared_storage = {}\ntime_tolerance = \"{}\"\n",
+            balance(servers.balance),
+            servers.shared_storage,
+            show_duration(servers.time_tolerance),
+        ));
+    }
     if let Some(attempts) = site.retry.max_attempts {
         text.push_str(&format!("attempts = {attempts}\n"));
     }
@@ -177,6 +198,15 @@ fn tls_verify(verify: TlsVerify) -> &'static str {
     }
 }
 
+fn balance(balance: Balance) -> &'static str {
+    match balance {
+        Balance::RoundRobin => "round-robin",
+        Balance::LeastConnections => "least-connections",
+        Balance::Weighted => "weighted",
+        Balance::ConsistentHash => "consistent-hash",
+    }
+}
+
 fn mode(mode: DataMode) -> &'static str {
     match mode {
         DataMode::Passive => "passive",
@@ -196,6 +226,7 @@ fn document(config: &Config) -> Value {
             "commit_bytes": config.transfer.commit_bytes,
             "commit_interval_ms": config.transfer.commit_interval.as_millis(),
             "overlap": config.transfer.overlap,
+            "sessions": config.transfer.sessions,
         },
         "site": sites,
     })
@@ -221,6 +252,14 @@ pub(crate) fn site_document(site: &Site) -> Value {
         "final_reply_timeout_ms": limits.final_reply.as_millis(),
         "settle_ms": limits.settle.as_millis(),
         "sessions": limits.sessions_max,
+        "sessions_idle": limits.idle_max,
+        "session_idle_ms": limits.session_idle.as_millis(),
+        "session_age_ms": limits.session_age.map(|age| age.as_millis()),
+        "heartbeat_ms": limits.heartbeat.map(|every| every.as_millis()),
+        "endpoints": site.servers.endpoints,
+        "balance": balance(site.servers.balance),
+        "shared_storage": site.servers.shared_storage,
+        "time_tolerance_ms": site.servers.time_tolerance.as_millis(),
         "attempts": site.retry.max_attempts,
     })
 }
