@@ -42,6 +42,8 @@ mod failover_tests;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod outage_tests;
+#[cfg(test)]
 mod real;
 
 pub use effect::Evidence;

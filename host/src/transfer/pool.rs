@@ -220,6 +220,12 @@ impl Pool {
         fleets.entry(key).or_insert_with(new).clone()
     }
 
+    /// The fleet of a site that was asked for a session already.
+    fn known_fleet(&self, site: &Site) -> Option<Arc<Fleet>> {
+        let fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
+        fleets.get(&(site.name.clone(), site.servers.clone())).cloned()
+    }
+
     /// The server of this name, where the site has several.
     pub(super) fn member(&self, site: &Site, server: &str) -> Option<Member> {
         (site.servers.endpoints.len() > 1).then(|| self.fleet(site).named(server)).flatten()

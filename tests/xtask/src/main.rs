@@ -6,6 +6,7 @@
 //! | `guests` | builds every workflow and test guest to `target/wasm32-wasip2/guest/*.wasm` |
 //! | `servers` | fetches vsftpd, ProFTPD and pure-ftpd to `target/servers` |
 //! | `demo` | builds everything and runs `orchestrator demo` with the arguments that follow |
+//! | `soak` | torments servers while files move, for `--minutes N` |
 //! | `bench` | measures against lftp, curl and rclone, and writes `docs/performance.md` |
 //!
 //! All that they make lies under the target folder. What is missing is installed or the command
@@ -21,11 +22,12 @@ mod bench;
 mod demo;
 mod guests;
 mod servers;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...] | bench [--quick] [PART...]";
+const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...] | soak [--minutes N] | bench [--quick] [PART...]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("guests") => guests::build().map(drop),
         Some("servers") => servers::run(&rest),
         Some("demo") => demo::run(&rest),
+        Some("soak") => soak::run(&rest),
         Some("bench") => bench::run(&rest),
         _ => {
             eprintln!("{USAGE}");

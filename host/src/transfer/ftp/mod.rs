@@ -20,7 +20,8 @@
 //! | facts, list, names, features, time | reading what servers write |
 //! | wire, framing, dial | the streams under suppaftp |
 //! | tls, tickets, trust | TLS, resuming its sessions, judging certificates |
-//! | secret, place, learned | passwords, names for messages, what stays known of a server |
+//! | secret, place | passwords, names for messages |
+//! | learned, profile | what stays known of a server, for this process and for the next |
 
 mod connector;
 mod login;
@@ -51,6 +52,7 @@ mod trust;
 
 mod learned;
 mod place;
+mod profile;
 mod ready;
 mod secret;
 
@@ -62,4 +64,5 @@ mod tests;
 mod tls_tests;
 
 pub use connector::FtpConnector;
+pub use profile::{Avoided, Profile};
 pub use ready::unreadable;

@@ -35,7 +35,7 @@ impl Pool {
     /// How the sessions of a site stand, server by server.
     pub(in crate::transfer) fn view(&self, site: &Site) -> Vec<ServerView> {
         let several = site.servers.endpoints.len() > 1;
-        let fleet = several.then(|| self.fleet(site));
+        let fleet = several.then(|| self.known_fleet(site)).flatten();
         let book = self.inner.book();
         let view = |endpoint: &crate::model::Endpoint| {
             let server = endpoint.to_string();

@@ -292,10 +292,10 @@ impl Upload<'_> {
         if !missing || parent.is_root() || lease.is_poisoned() {
             return Err(refused.into());
         }
-        if stop.unless(lease.stat(&parent)).await?.is_some_and(|found| found.kind == FileKind::Dir) {
-            return Err(refused.into());
+        // Where it is there by now, another transfer may have made it between the refusal and this look.
+        if !stop.unless(lease.stat(&parent)).await?.is_some_and(|found| found.kind == FileKind::Dir) {
+            stop.unless(make_dirs(&mut **lease, &parent)).await?;
         }
-        stop.unless(make_dirs(&mut **lease, &parent)).await?;
         Ok(stop.unless(lease.begin_store(&part, from)).await?)
     }
 

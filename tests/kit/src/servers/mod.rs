@@ -8,6 +8,7 @@
 mod certificate;
 mod installed;
 mod moved;
+mod outage;
 mod proftpd;
 mod pure_ftpd;
 mod server;
