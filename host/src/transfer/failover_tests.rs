@@ -236,6 +236,21 @@ async fn a_server_that_is_down_is_left_alone_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_missed_heartbeat_makes_a_server_suspect() {
+    let mut rig = mirrors().0;
+    rig.site.limits.heartbeat = Some(Duration::from_secs(10));
+    rig.site.limits.session_idle = Duration::from_secs(3600);
+    let transfers = rig.transfers();
+    rig.server.state().faults.dead_probes = 1;
+    transfers.stat(&rig.site, &path("a")).await.unwrap().unwrap();
+    while transfers.servers(&rig.site)[0].standing != Some("suspect") {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let view = transfers.servers(&rig.site);
+    assert!(view[0].share_percent < Some(100) && view[0].idle == 0, "{view:?}");
+}
+
+#[tokio::test]
 async fn with_all_servers_down_attempts_wait_for_the_next_trial() {
     let (rig, _) = mirrors();
     let transfers = rig.transfers();

@@ -151,7 +151,12 @@ impl Pool {
     /// A session of the one server that `site` names.
     async fn lease_of(&self, site: &Site, lane: &Lane, member: Option<&Member>) -> Result<Lease, Fault> {
         let inner = &self.inner;
-        let shelf = inner.book().shelf_of(site, member.is_some());
+        let shelf = {
+            let mut book = inner.book();
+            let id = book.shelf_of(site, member.is_some());
+            book.shelf(id).member = member.cloned();
+            id
+        };
         let mut again = false;
         loop {
             let (Some(place), idle) = inner.turn(shelf, lane, again).await.take() else {

@@ -204,6 +204,11 @@ impl Member {
         }
     }
 
+    /// It didn't answer when it was asked how it is.
+    pub(super) fn missed(&self) {
+        self.fleet.state().failed(self.index, self.fleet.clock.monotonic(), false);
+    }
+
     /// Remembers a part that couldn't be removed from it; false when there are too many.
     pub(in crate::transfer) fn leave(&self, part: RemotePath) -> bool {
         let left = &mut self.fleet.state().left[self.index];

@@ -52,7 +52,15 @@ impl Inner {
                 lease.give_back();
             } else {
                 let Place { inner, shelf } = &lease.place;
-                inner.book().shelf(*shelf).counts.failures += 1;
+                let member = {
+                    let mut book = inner.book();
+                    let shelf = book.shelf(*shelf);
+                    shelf.counts.failures += 1;
+                    shelf.member.clone()
+                };
+                if let Some(member) = member {
+                    member.missed();
+                }
             }
         });
         futures::future::join(futures::future::join_all(asking), close_all(expired)).await;

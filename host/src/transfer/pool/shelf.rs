@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
+use super::Member;
 use super::lease::Grant;
 use super::queue::Queue;
 use crate::model::{DataMode, SecretRef, Site, SiteLimits, TlsPolicy};
@@ -65,6 +66,8 @@ pub(super) struct Counts {
 /// The sessions of one login.
 pub(super) struct Shelf {
     pub(super) limits: SiteLimits,
+    /// Whose sessions they are, of a site with several servers.
+    pub(super) member: Option<Member>,
     /// The one that was used last is at the end.
     pub(super) idle: Vec<Idle>,
     /// Sessions that are leased, being made, or being asked.
@@ -81,6 +84,7 @@ impl Shelf {
     pub(super) fn new(limits: SiteLimits) -> Self {
         Self {
             limits,
+            member: None,
             idle: Vec::new(),
             out: 0,
             cap: None,
