@@ -9,7 +9,7 @@ use std::time::Duration;
 use orchestrator_host::clock::SystemClock;
 use orchestrator_host::model::{
     ByteCount, DataMode, Fault, ItemId, Jitter, NameEncoding, Receipt, RemotePath, RetryPolicy, RunId,
-    SecretRef, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    SecretRef, Servers, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
 };
 use orchestrator_host::transfer::ftp::FtpConnector;
 use orchestrator_host::transfer::{
@@ -69,6 +69,7 @@ impl Client {
             encoding: NameEncoding::Utf8,
             list_time_zone: None,
             proxy: None,
+            servers: Servers::default(),
             limits: SiteLimits { settle: Duration::from_millis(100), ..SiteLimits::default() },
             retry: RetryPolicy {
                 initial_delay_ms: 5,

@@ -153,3 +153,50 @@ fn a_run_is_not_begun_without_its_password() {
     without_password(&stage.environment, &stage.mirror());
     stage.resume().expect_code(3);
 }
+
+#[test]
+fn a_site_shows_its_sessions_while_a_run_has_them_and_what_its_server_taught_ever_after() {
+    let mut stage = Stage::new();
+    let show = |environment: &Environment| {
+        let shown = environment.run(&["-ojson", "site", "show", "peer"]).unwrap().expect_code(0);
+        document(&shown)["servers"][0].clone()
+    };
+    assert!(show(&stage.environment)["learned"].is_null(), "nobody has met it yet");
+    stage.in_the_middle(|_, environment| {
+        let shown = show(environment);
+        let sessions = &shown["sessions"];
+        assert!(sessions["leased"].as_u64() >= Some(1) && sessions["logins"].as_u64() >= Some(1), "{shown}");
+        assert!(shown["learned"]["features"].as_array().unwrap().contains(&"SIZE".into()), "{shown}");
+        let text = environment.run(&["site", "show", "peer"]).unwrap().expect_code(0);
+        assert!(text.stdout.contains("# sessions  ") && text.stdout.contains("# it knows  "), "{text}");
+        let runs = document(&environment.run(&["-ojson", "list"]).unwrap().expect_code(0));
+        environment.run(&["cancel", runs["runs"][0]["run"].as_str().unwrap()]).unwrap().expect_code(0);
+    });
+    let shown = show(&stage.environment);
+    assert!(shown["sessions"].is_null() && !shown["learned"].is_null(), "{shown}");
+    let since = shown["learned"]["since_ms"].as_u64();
+    stage.environment.run(&["site", "test", "peer"]).unwrap().expect_code(0);
+    assert_eq!(show(&stage.environment)["learned"]["since_ms"].as_u64(), since);
+    stage.environment.run(&["site", "test", "--fresh", "peer"]).unwrap().expect_code(0);
+    assert!(show(&stage.environment)["learned"]["since_ms"].as_u64() > since);
+}
+
+#[test]
+fn a_site_with_a_dead_server_works_and_its_test_names_it() {
+    let server = Embedded::start(false);
+    let table = server.site("pair");
+    let port = table.split("://").nth(1).unwrap().split(['/', ':']).nth(1).unwrap();
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut environment = environment();
+    let servers = format!(
+        "{table}endpoints = [{{ host = \"127.0.0.1\", port = {dead} }}, {{ host = \"127.0.0.1\", port = {port} }}]\nattempts = 1\n"
+    );
+    environment.configure(&servers).unwrap();
+    std::fs::write(server.root().join("a.txt"), "a line\n").unwrap();
+    let got = environment.path("work/a.txt");
+    environment.run(&["site", "get", "pair:a.txt", got.to_str().unwrap()]).unwrap().expect_code(0);
+    assert_eq!(std::fs::read_to_string(got).unwrap(), "a line\n");
+    let tested = environment.run(&["site", "test", "pair"]).unwrap().expect_code(5);
+    let tested = tested.expect_stderr(&format!("127.0.0.1:{dead}: "));
+    assert!(tested.stdout.contains(&format!("answers at 127.0.0.1:{port}")), "{tested}");
+}

@@ -50,6 +50,8 @@ pub struct TransferSettings {
     pub overlap: u64,
     /// The most bytes of files per second, all transfers and both ways together.
     pub rate_limit: Option<RateLimit>,
+    /// Most sessions of the process; `None` for no limit but those of the sites.
+    pub sessions: Option<u16>,
 }
 
 impl TransferSettings {
@@ -61,6 +63,7 @@ impl TransferSettings {
             commit_interval: self.commit_interval,
             overlap: ByteCount(self.overlap),
             rate: self.rate_limit.clone(),
+            sessions_max: self.sessions,
             ..transfer::Options::default()
         }
     }
@@ -74,6 +77,7 @@ impl Default for TransferSettings {
             commit_interval: options.commit_interval,
             overlap: options.overlap.0,
             rate_limit: options.rate,
+            sessions: options.sessions_max,
         }
     }
 }

@@ -10,9 +10,10 @@ use super::error::line_of;
 use super::proxy::TypedProxy;
 use super::quantity::{TypedDuration, TypedSize};
 use super::rate::{TypedRate, ZONE, is_zone};
-use super::{Error, TransferSettings, WasmLimits, closest, typed};
+use super::{Error, SiteUrl, TransferSettings, WasmLimits, closest, typed};
 use crate::model::{
-    DataMode, Proxy, RateLimit, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify,
+    DataMode, Endpoint, Proxy, RateLimit, RetryPolicy, SecretRef, Servers, Site, SiteLimits, TlsMode,
+    TlsPolicy, TlsVerify,
 };
 
 /// A name that can stand in `NAME:PATH` and in a TOML header without quotes.
@@ -29,6 +30,15 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 
 /// How old a backup may become, where the file doesn't say.
 const BACKUP_EVERY: Duration = Duration::from_secs(3600);
+
+/// The shortest heartbeat: a session that is asked more often has no time to be idle.
+const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
+
+/// Most servers of a site.
+const ENDPOINTS_MAX: usize = 64;
+
+/// The largest share of a server.
+const WEIGHT_MAX: u16 = 100;
 
 /// Turns what was typed into what was meant, knowing where it stands.
 pub(super) struct Reader<'a> {
@@ -120,6 +130,12 @@ impl<'a> Reader<'a> {
             // More than 1 MiB would be fetched again for nothing: what differs at all differs there.
             overlap: size("overlap", &typed.overlap, default.overlap, 4 << 10, 1 << 20)?,
             rate_limit: self.rate(typed.rate_limit.as_ref(), self.zone(typed)?)?,
+            sessions: match &typed.sessions {
+                Some(sessions) if *sessions.get_ref() == 0 => {
+                    return Err(self.wrong(sessions, "`sessions` of [transfer] must be at least 1"));
+                }
+                sessions => sessions.as_ref().map(|sessions| *sessions.get_ref()),
+            },
         })
     }
 
@@ -192,6 +208,7 @@ impl<'a> Reader<'a> {
             encoding: given.encoding.unwrap_or_default(),
             list_time_zone: self.time_zone(given.list_time_zone.as_ref())?,
             proxy: self.proxy(name, typed)?,
+            servers: self.servers(name, given, port)?,
             limits: self.site_limits(given, zone)?,
             retry: self.site_retry(name, given, policies)?,
         })
@@ -272,6 +289,48 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The servers of a site; `port` is that of one that names none.
+    fn servers(&self, name: &str, given: &typed::Site, port: u16) -> Result<Servers, Error> {
+        let Some(typed) = &given.endpoints else {
+            let alone = |key: &str| format!("`{key}` of [site.{name}] says nothing without `endpoints`");
+            return match (&given.balance, &given.shared_storage, &given.time_tolerance) {
+                (Some(balance), ..) => Err(self.wrong(balance, alone("balance"))),
+                (_, Some(shared), _) => Err(self.wrong(shared, alone("shared_storage"))),
+                (_, _, Some(tolerance)) => Err(self.wrong(tolerance, alone("time_tolerance"))),
+                (None, None, None) => Ok(Servers::default()),
+            };
+        };
+        let wrong = |why: String| self.wrong(typed, format!("`endpoints` of [site.{name}]: {why}"));
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for one in typed.get_ref() {
+            let endpoint = Endpoint {
+                host: one.host.clone(),
+                port: one.port.unwrap_or(port),
+                weight: one.weight.unwrap_or(1),
+            };
+            // What can't be the host and port of a URL is none.
+            SiteUrl::parse(&format!("ftp://{endpoint}"))
+                .map_err(|why| wrong(format!("`{}`: {why}", one.host.escape_debug())))?;
+            if !(1..=WEIGHT_MAX).contains(&endpoint.weight) {
+                return Err(wrong(format!("the `weight` of {endpoint} must lie between 1 and {WEIGHT_MAX}")));
+            }
+            if endpoints.iter().any(|other| (&other.host, other.port) == (&endpoint.host, endpoint.port)) {
+                return Err(wrong(format!("{endpoint} stands there twice")));
+            }
+            endpoints.push(endpoint);
+        }
+        if !(2..=ENDPOINTS_MAX).contains(&endpoints.len()) {
+            return Err(wrong(format!("there must be 2 to {ENDPOINTS_MAX} servers"))
+                .with_hint("a site with one server has it in `url`"));
+        }
+        Ok(Servers {
+            endpoints,
+            balance: given.balance.as_ref().map(|typed| *typed.get_ref()).unwrap_or_default(),
+            shared_storage: given.shared_storage.as_ref().is_some_and(|typed| *typed.get_ref()),
+            time_tolerance: given.time_tolerance.as_ref().map_or(Duration::ZERO, |typed| typed.get_ref().0),
+        })
+    }
+
     fn site_limits(&self, given: &typed::Site, zone: &str) -> Result<SiteLimits, Error> {
         let default = SiteLimits::default();
         let sessions_max = match &given.sessions {
@@ -315,6 +374,18 @@ impl<'a> Reader<'a> {
             session_idle: given.session_idle.map_or(default.session_idle, |typed| typed.0),
             rate: self.rate(given.rate_limit.as_ref(), zone)?,
             commands_per_second,
+            idle_max: given.sessions_idle,
+            session_age: given
+                .session_age
+                .as_ref()
+                .map(|typed| self.deadline("session_age", Some(typed), default.session_idle))
+                .transpose()?,
+            heartbeat: match &given.heartbeat {
+                Some(every) if every.get_ref().0 < HEARTBEAT_MIN => {
+                    return Err(self.wrong(every, "`heartbeat` must be at least 1s"));
+                }
+                every => every.as_ref().map(|every| every.get_ref().0),
+            },
         })
     }
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Config, Environment, Error, Flags, Origin, TransferSettings};
 use crate::model::{
-    DataMode, NameEncoding, Proxy, ProxyKind, RateLimit, RateWindow, SecretRef, SiteLimits, Timetable,
-    TlsMode, TlsVerify,
+    Balance, DataMode, NameEncoding, Proxy, ProxyKind, RateLimit, RateWindow, SecretRef, SiteLimits,
+    Timetable, TlsMode, TlsVerify,
 };
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -73,6 +73,9 @@ fn every_key_of_a_site_is_meant() {
         settle = "0s"
         sessions = 3
         session_idle = "6s"
+        sessions_idle = 2
+        session_age = "1h"
+        heartbeat = "2s"
         attempts = 7
         retry = "slow"
         "#,
@@ -101,6 +104,9 @@ fn every_key_of_a_site_is_meant() {
             session_idle: secs(6),
             rate: Some(RateLimit::Fixed(2 << 20)),
             commands_per_second: Some(20),
+            idle_max: Some(2),
+            session_age: Some(secs(3600)),
+            heartbeat: Some(secs(2)),
         }
     );
     assert_eq!((site.retry.max_attempts, site.retry.initial_delay_ms), (Some(7), 2000));
@@ -329,15 +335,68 @@ fn the_documented_file_is_read_and_shows_the_defaults() {
     let defaults = read("[site.acme]\nurl = 'ftp://h'").unwrap();
     let (shown, default) = (&config.sites["acme"].limits, &defaults.sites["acme"].limits);
     // What is no default by its nature: there is none.
-    let none = SiteLimits { transfer: None, rate: None, commands_per_second: None, ..shown.clone() };
-    assert_eq!(none, *default);
+    let unlimited = SiteLimits {
+        transfer: None,
+        rate: None,
+        commands_per_second: None,
+        idle_max: None,
+        session_age: None,
+        heartbeat: None,
+        ..shown.clone()
+    };
+    assert_eq!(unlimited, *default);
     assert!(shown.rate.is_some() && shown.commands_per_second.is_some());
     assert!(matches!(config.transfer.rate_limit, Some(RateLimit::Timetable(_))));
-    assert_eq!(TransferSettings { rate_limit: None, ..config.transfer.clone() }, defaults.transfer);
+    let unlimited = TransferSettings { rate_limit: None, sessions: None, ..config.transfer.clone() };
+    assert_eq!(unlimited, defaults.transfer);
+    assert_eq!(config.sites["partner"].servers.endpoints.len(), 3);
     assert_eq!(config.backup, Some(("/backup/orchestrator".into(), Duration::from_secs(3600))));
     assert_eq!(defaults.backup, None);
     let limits = crate::wasm::Limits::default();
     assert_eq!(config.limits.component_size, Some(limits.component_bytes_max));
     assert_eq!(config.limits.memory, Some(limits.memory_bytes_max));
     assert_eq!(config.limits.fuel, Some(limits.step_fuel));
+}
+
+#[test]
+fn the_servers_of_a_site_are_read() {
+    let config = read(
+        r#"
+        [site.a]
+        url = "ftp://jane@site:2121/in"
+        endpoints = [{ host = "one", weight = 3 }, { host = "::1", port = 21 }]
+        balance = "consistent-hash"
+        shared_storage = true
+        time_tolerance = "2s"
+        "#,
+    )
+    .unwrap();
+    let servers = &config.sites["a"].servers;
+    let shown: Vec<_> = servers.endpoints.iter().map(|e| (e.to_string(), e.weight)).collect();
+    assert_eq!(shown, [("one:2121".to_owned(), 3), ("[::1]:21".to_owned(), 1)]);
+    assert_eq!((servers.balance, servers.shared_storage), (Balance::ConsistentHash, true));
+    assert_eq!(servers.time_tolerance, Duration::from_secs(2));
+    let site = config.sites["a"].at(&servers.endpoints[1]);
+    assert_eq!((site.host.as_str(), site.port, site.root.as_str()), ("::1", 21, "in"));
+}
+
+#[test]
+fn servers_that_cannot_be_meant_are_refused_by_their_key() {
+    for (keys, words) in [
+        ("endpoints = [{ host = 'a' }]", "`endpoints` of [site.a]: there must be 2 to 64"),
+        ("endpoints = [{ host = 'a' }, { host = 'a' }]", "a:21 stands there twice"),
+        ("endpoints = [{ host = 'a' }, { host = 'b', weight = 0 }]", "the `weight` of b:21"),
+        ("endpoints = [{ host = 'a' }, { host = 'b c' }]", "`b c`"),
+        ("endpoints = [{ host = 'a' }, { hots = 'b' }]", "`hots`"),
+        ("balance = 'weighted'", "`balance` of [site.a] says nothing without `endpoints`"),
+        ("shared_storage = true", "`shared_storage`"),
+        ("time_tolerance = '1s'", "`time_tolerance`"),
+        ("heartbeat = '10ms'", "`heartbeat` must be at least 1s"),
+        ("session_age = '0s'", "`session_age`"),
+        ("balance = 'random'", "known here: round-robin, least-connections"),
+    ] {
+        let text = refusal(&format!("[site.a]\nurl = 'ftp://h'\n{keys}"));
+        assert!(text.contains(words), "{keys}: {text}");
+    }
+    assert!(refusal("[transfer]\nsessions = 0").contains("`sessions` of [transfer]"));
 }

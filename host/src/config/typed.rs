@@ -14,7 +14,7 @@ use super::quantity::{TypedDuration, TypedSize};
 use super::rate::TypedRate;
 use super::secret::TypedSecret;
 use super::url::TypedUrl;
-use crate::model::{DataMode, Exhausted, Jitter, NameEncoding, TlsMode, TlsVerify};
+use crate::model::{Balance, DataMode, Exhausted, Jitter, NameEncoding, TlsMode, TlsVerify};
 
 /// orchestrator.toml: where runs keep their state, and the sites that workflows may open by name.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -72,6 +72,9 @@ pub(super) struct Transfer {
     /// `UTC`.
     #[schemars(with = "Option<String>")]
     pub(super) rate_limit_zone: Option<Spanned<String>>,
+    /// The most sessions of the process, over all sites. By default only the sites have limits.
+    #[schemars(with = "Option<u16>", range(min = 1))]
+    pub(super) sessions: Option<Spanned<u16>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -195,10 +198,47 @@ pub(super) struct Site {
     /// The most commands per second, on all sessions together. By default there is no limit.
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) commands_per_second: Option<Spanned<u32>>,
+    /// The most idle sessions that are kept. By default as many as there may be.
+    pub(super) sessions_idle: Option<u16>,
+    /// A session that is older isn't used again. By default there is no limit.
+    #[schemars(with = "Option<TypedDuration>")]
+    pub(super) session_age: Option<Spanned<TypedDuration>>,
+    /// How often an idle session is asked whether it is still there, at least 1s; for servers that end
+    /// idle sessions sooner than `session_idle`. By default never.
+    #[schemars(with = "Option<TypedDuration>")]
+    pub(super) heartbeat: Option<Spanned<TypedDuration>>,
+    /// The servers of a site that has several, 2 to 64; `url` then only says the rest.
+    #[schemars(with = "Option<Vec<TypedEndpoint>>")]
+    pub(super) endpoints: Option<Spanned<Vec<TypedEndpoint>>>,
+    /// Which of `endpoints` takes the next session. By default `round-robin`.
+    #[schemars(with = "Option<Balance>")]
+    pub(super) balance: Option<Spanned<Balance>>,
+    /// Whether all `endpoints` show the same files. By default false: what one has says nothing of the
+    /// others.
+    #[schemars(with = "Option<bool>")]
+    pub(super) shared_storage: Option<Spanned<bool>>,
+    /// How far apart the times of a file may be on two `endpoints` without shared storage, for a download
+    /// to go on with the other one. By default 0s.
+    #[schemars(with = "Option<TypedDuration>")]
+    pub(super) time_tolerance: Option<Spanned<TypedDuration>>,
     /// How often a failing step is tried, the first time included; over that of `retry`. By default 5.
     #[schemars(with = "Option<u32>", range(min = 1))]
     pub(super) attempts: Option<Spanned<u32>>,
     /// The name of a policy: `[retry.NAME]`.
     #[schemars(with = "Option<String>")]
     pub(super) retry: Option<Spanned<String>>,
+}
+
+/// One of the servers of a site that has several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Endpoint")]
+pub(super) struct TypedEndpoint {
+    /// Its name or address, without brackets.
+    pub(super) host: String,
+    /// Its port. By default that of `url`, else 21 or, for implicit TLS, 990.
+    pub(super) port: Option<u16>,
+    /// Its share of the work, 1 to 100. By default 1.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) weight: Option<u16>,
 }

@@ -167,7 +167,7 @@ impl Engine {
         let steps =
             StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
         let handle = RunHandle::new(run, steps.control());
-        let reach = self.reach(grants, spec.rate_limit);
+        let reach = self.reach(handle.id(), grants, spec.rate_limit);
         self.start(guest, steps, facts, reach, input, handle, false).await
     }
 
@@ -235,7 +235,7 @@ impl Engine {
         let input = journal::load(store.as_ref(), state.created.input.clone()).await?;
         let input = String::from_utf8_lossy(&input).into_owned();
         let facts = facts(&state.created, digest);
-        let reach = self.reach(state.created.grants, how.rate_limit);
+        let reach = self.reach(handle.id(), state.created.grants, how.rate_limit);
         self.start(guest, steps, facts, reach, input, handle, true).await
     }
 
@@ -359,7 +359,7 @@ impl Engine {
                 handle: RunHandle::new(head.run.clone(), steps.control()),
                 steps,
                 facts: facts(&state.created, digest),
-                reach: self.reach(state.created.grants, None),
+                reach: self.reach(&head.run, state.created.grants, None),
                 input: String::from_utf8_lossy(&input).into_owned(),
                 clock: Arc::clone(&self.inner.clock),
                 resumed: true,
@@ -378,8 +378,8 @@ impl Engine {
         rehearsed
     }
 
-    fn reach(&self, grants: Grants, rate_limit: Option<u64>) -> Reach {
-        let all = &self.inner.transfers;
+    fn reach(&self, run: &RunId, grants: Grants, rate_limit: Option<u64>) -> Reach {
+        let all = self.inner.transfers.of_run(run);
         let transfers = rate_limit.map_or_else(|| all.clone(), |rate| all.limited_to(rate));
         Reach::new(grants, Arc::clone(&self.inner.sites), transfers)
     }

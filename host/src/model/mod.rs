@@ -14,6 +14,7 @@ mod quantity;
 mod rate;
 mod retry;
 mod run;
+mod servers;
 mod site;
 mod transfer;
 
@@ -28,5 +29,6 @@ pub use quantity::{ByteCount, Offset, Timestamp};
 pub use rate::{RateLimit, RateWindow, Timetable};
 pub use retry::{Exhausted, Jitter, RetryPolicy};
 pub use run::{FolderGrant, Grants, PauseReason, RunOutcome, RunStatus};
+pub use servers::{Balance, Endpoint, Servers};
 pub use site::{DataMode, NameEncoding, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
 pub use transfer::{Commit, IfExists, IfSourceGrows, Proof, Receipt, TransferOptions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Proxy, RateLimit, RetryPolicy};
+use super::{Proxy, RateLimit, RetryPolicy, Servers};
 
 /// Where a secret comes from. The secret itself is never part of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,6 +125,12 @@ pub struct SiteLimits {
     pub rate: Option<RateLimit>,
     /// The most commands per second, on all sessions of the site together; `None` for no limit.
     pub commands_per_second: Option<u32>,
+    /// Most unused sessions that are kept; `None` for as many as there may be.
+    pub idle_max: Option<u16>,
+    /// A session that is older isn't used again; `None` for no limit.
+    pub session_age: Option<Duration>,
+    /// How often an unused session is asked with NOOP; `None` for never.
+    pub heartbeat: Option<Duration>,
 }
 
 impl Default for SiteLimits {
@@ -143,6 +149,9 @@ impl Default for SiteLimits {
             session_idle: Duration::from_secs(30),
             rate: None,
             commands_per_second: None,
+            idle_max: None,
+            session_age: None,
+            heartbeat: None,
         }
     }
 }
@@ -179,4 +188,6 @@ pub struct Site {
     pub limits: SiteLimits,
     /// When and how often failed attempts are repeated.
     pub retry: RetryPolicy,
+    /// Its servers, where it has several; then `host` and `port` stand for none of them.
+    pub servers: Servers,
 }

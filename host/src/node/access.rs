@@ -81,6 +81,19 @@ impl Access {
         }
     }
 
+    /// Talks to the process that holds `state`; `None` where nobody does, and nothing is opened.
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`].
+    pub async fn of_holder(state: &Path) -> Result<Option<Self>, Error> {
+        Ok(match Client::find(state).await? {
+            Found::Client(client) => {
+                Some(Self::Other(Other { state: state.to_owned(), first: Some(client) }))
+            }
+            Found::Nobody | Found::Mute => None,
+        })
+    }
+
     /// Asks for something; replies come as they happen.
     ///
     /// # Errors

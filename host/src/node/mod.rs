@@ -32,7 +32,9 @@ mod wire;
 pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
 pub use kept::KeptLog;
-pub use node::{Node, Options, restore};
+pub use node::{Node, Options, SERVERS, restore};
 pub use server::Serve;
 pub use sites::SiteBook;
-pub use wire::{Counts, Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, StateReport};
+pub use wire::{
+    Counts, Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, ServerState, StateReport,
+};

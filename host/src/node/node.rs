@@ -24,6 +24,9 @@ use crate::wasm;
 /// The compile cache's folder in the state folder.
 const CACHE: &str = "cache";
 
+/// The folder in the state folder for what servers taught: [`crate::transfer::ftp::Profile`].
+pub const SERVERS: &str = "servers";
+
 /// What a [`Node`] is made from.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -41,6 +44,7 @@ pub struct Node {
     engine: Engine,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    transfers: Transfers,
     component_bytes_max: u64,
     _backups: Option<Backups>,
 }
@@ -61,17 +65,24 @@ impl Node {
             Err(error) => return Err(bug(format!("opening the state failed: {error}"))),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let connector = Arc::new(FtpConnector::new(clock.clone()));
+        let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
         let backup = options.config.backup.clone();
         let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
-        let options = EngineOptions { store: store.clone(), clock: clock.clone(), transfers, sites, wasm };
+        let (store_of_engine, transfers_of_engine) = (store.clone(), transfers.clone());
+        let options = EngineOptions {
+            store: store_of_engine,
+            clock: clock.clone(),
+            transfers: transfers_of_engine,
+            sites,
+            wasm,
+        };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
         let backups = backup.map(|(to, every)| Backups::start(store.clone(), clock.clone(), to, every));
         let component_bytes_max = limits.component_bytes_max;
-        Ok(Self { engine, store, clock, component_bytes_max, _backups: backups })
+        Ok(Self { engine, store, clock, transfers, component_bytes_max, _backups: backups })
     }
 
     async fn answer(
@@ -107,6 +118,10 @@ impl Node {
                     }
                     Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
                 }
+            }
+            Request::Servers { site } => {
+                let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
+                Ok(Reply::Servers { servers })
             }
             Request::Check => {
                 let found = journal::check(&self.store).await.map_err(of_journal)?;

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Entry, RunDetails, RunSummary};
+use super::{Entry, RunDetails, RunSummary, ServerState};
 use crate::engine::{RunDetail, RunLine};
 use crate::journal::{self, Ending, Fact, Stored, Summary};
 use crate::model::{Fault, FaultCode, WorkflowDigest};
+use crate::transfer::ServerView;
 
 /// The longest result that a history shows, in bytes; longer ones are named by their length.
 const SHOWN_BYTES_MAX: usize = 1024;
@@ -132,5 +133,22 @@ fn stored(what: &Stored) -> Value {
     match what {
         Stored::Inline(bytes) if short(bytes) => json_or_text(&String::from_utf8_lossy(bytes)),
         other => json!({ "bytes": length(other) }),
+    }
+}
+
+/// How the sessions with one server stand.
+pub(super) fn server(view: ServerView) -> ServerState {
+    ServerState {
+        server: view.server,
+        standing: view.standing.map(str::to_owned),
+        share_percent: view.share_percent,
+        idle: view.idle,
+        leased: view.leased,
+        waiting: view.waiting,
+        cap: view.cap,
+        logins: view.logins,
+        reuses: view.reuses,
+        failures: view.failures,
+        parts_left: view.parts_left,
     }
 }

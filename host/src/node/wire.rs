@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::Error;
 use crate::model::{
-    Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
+    Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, Site, StepSeq, Timestamp,
+    WorkflowDigest,
 };
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
@@ -98,6 +99,11 @@ pub enum Request {
         /// How many at most.
         max: usize,
     },
+    /// How the sessions with a site's servers stand.
+    Servers {
+        /// The site, as whoever asks has it.
+        site: Box<Site>,
+    },
     /// Read all of the state.
     Check,
     /// Write a backup of the state, while runs go on.
@@ -162,6 +168,11 @@ pub enum Reply {
         entries: Vec<Entry>,
         /// The number of the next entry, if there are more.
         next: Option<u64>,
+    },
+    /// How the sessions with a site's servers stand.
+    Servers {
+        /// Server by server.
+        servers: Vec<ServerState>,
     },
     /// What reading all of the state found.
     Checked {
@@ -236,6 +247,33 @@ pub struct RunDetails {
     pub journal_bytes: u64,
     /// How often a process died while it drove the run and before the run came further.
     pub unclean_ends: u32,
+}
+
+/// How the sessions with one server of a site stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerState {
+    /// `host:port`.
+    pub server: String,
+    /// `alive`, `suspect` or `down`; none for the only server of a site.
+    pub standing: Option<String>,
+    /// Its share of the work now, in percent of what its weight says; none for the only server of a site.
+    pub share_percent: Option<u32>,
+    /// Sessions that lie unused.
+    pub idle: usize,
+    /// Sessions that are in use, or being made.
+    pub leased: usize,
+    /// Steps that wait for one.
+    pub waiting: usize,
+    /// Most sessions, where the server taught us to have fewer than are configured.
+    pub cap: Option<usize>,
+    /// Logins since the process began.
+    pub logins: u64,
+    /// Sessions that were used again.
+    pub reuses: u64,
+    /// Logins that failed, and sessions that no longer answered.
+    pub failures: u64,
+    /// Parts that will be removed once the server is back.
+    pub parts_left: usize,
 }
 
 /// How much a state or a backup holds.

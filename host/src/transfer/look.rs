@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use super::pattern::Pattern;
+use super::pool::Want;
 use super::remote::{Features, Finish, ListItem, Remote};
 use super::stop::Stop;
 use super::transfers::Transfers;
@@ -26,7 +27,8 @@ impl Transfers {
     /// # Errors
     /// Those of [`super::Connect::connect`].
     pub async fn features(&self, site: &Site) -> Result<Features, Fault> {
-        self.repeat(site, |session| Box::pin(async move { Ok(session.features().clone()) })).await
+        let root = RemotePath::default();
+        self.repeat(site, &root, |session| Box::pin(async move { Ok(session.features().clone()) })).await
     }
 
     /// What is at `path` now; `None` for nothing.
@@ -34,7 +36,7 @@ impl Transfers {
     /// # Errors
     /// Any `ftp.*` fault but `ftp.not-found`.
     pub async fn stat(&self, site: &Site, path: &RemotePath) -> Result<Option<FileInfo>, Fault> {
-        self.repeat(site, |session| {
+        self.repeat(site, path, |session| {
             let path = path.clone();
             Box::pin(async move { session.stat(&path).await })
         })
@@ -52,7 +54,7 @@ impl Transfers {
         algorithm: HashAlgorithm,
     ) -> Result<Digest, Fault> {
         let digest = self
-            .repeat(site, |session| {
+            .repeat(site, path, |session| {
                 let path = path.clone();
                 Box::pin(async move { session.digest(&path, algorithm).await })
             })
@@ -69,7 +71,7 @@ impl Transfers {
     /// # Errors
     /// `file.too-large` when it has more than `max` bytes; any `ftp.*` fault.
     pub async fn read_small(&self, site: &Site, path: &RemotePath, max: u32) -> Result<Vec<u8>, Fault> {
-        self.repeat(site, |session| {
+        self.repeat(site, path, |session| {
             let path = path.clone();
             Box::pin(async move { read_all(session, &path, max).await })
         })
@@ -180,7 +182,7 @@ impl Transfers {
                 }
             };
             let listed = async {
-                let mut lease = self.lease(site).await?;
+                let mut lease = self.lease(site, &Want::path(folder)).await?;
                 let listed = lease.list(folder, &mut once).await;
                 lease.after(&listed);
                 listed
@@ -217,12 +219,13 @@ impl Transfers {
         let every = (settle / 2).clamp(LOOK_EVERY.0, LOOK_EVERY.1);
         let mut kept: Option<(FileInfo, Duration)> = None;
         loop {
-            let look = self.once(site, |session| {
+            let want = Want::path(path);
+            let look = self.once(site, &want, |session| {
                 let path = path.clone();
                 Box::pin(async move { session.stat(&path).await })
             });
             let found = match stop.unless(look).await {
-                Ok(found) => found.filter(|info| info.kind == FileKind::File),
+                Ok((found, _)) => found.filter(|info| info.kind == FileKind::File),
                 Err(fault) if fault.is_transient() => None,
                 Err(fault) => return Err(fault),
             };

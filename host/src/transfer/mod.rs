@@ -39,7 +39,11 @@ mod watch;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod failover_tests;
+#[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod outage_tests;
 #[cfg(test)]
 mod proxied;
 #[cfg(test)]
@@ -52,6 +56,7 @@ pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};
 pub use options::Options;
 pub use part::PartName;
+pub use pool::ServerView;
 pub use remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
 pub use stop::{Stop, StopKind};
 pub use transfers::{Job, Transfers};

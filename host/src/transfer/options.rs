@@ -20,6 +20,8 @@ pub struct Options {
     pub overlap: ByteCount,
     /// A session that lay unused for longer is asked with NOOP before it is used again.
     pub probe_after: Duration,
+    /// Most sessions of the process, over all sites; `None` for no limit but those of the sites.
+    pub sessions_max: Option<u16>,
     /// How often a watcher is told of progress at most.
     pub progress_interval: Duration,
     /// The most bytes of files per second, all transfers and both ways together.
@@ -57,6 +59,7 @@ impl Default for Options {
             commit_interval: Duration::from_secs(5),
             overlap: ByteCount(64 << 10),
             probe_after: Duration::from_secs(2),
+            sessions_max: None,
             progress_interval: Duration::from_millis(100),
             rate: None,
         }

@@ -63,6 +63,7 @@ impl Ground {
             proxy: None,
             limits: SiteLimits { settle: Duration::from_millis(300), ..SiteLimits::default() },
             retry: RetryPolicy { initial_delay_ms: 50, ..RetryPolicy::default() },
+            servers: crate::model::Servers::default(),
         };
         let options = Options { commit_bytes: ByteCount(1 << 20), ..Options::default() };
         Self { server, folder, root, site: Arc::new(site), options }

@@ -6,6 +6,7 @@
 //! | `h` | [`Header`]: the generation, what the source was, which hashes | when a generation begins |
 //! | `c` + eight hexadecimal digits | the hash state at the end of that chunk | with the commit that passes it |
 //! | `t` | [`Tail`]: the committed offset and the hash state there | with every commit |
+//! | `w` | [`Whereabouts`]: with which of several servers, and what is left on others | with `h`, on sites with several |
 //! | `v` | a download's or an upload's `Verified` | before the rename |
 //!
 //! Every value is a version byte and postcard. A new generation removes `c`, `t` and `v` in the same
@@ -33,6 +34,10 @@ const HEADER: &str = "h";
 const CHUNK: &str = "c";
 const TAIL: &str = "t";
 const VERIFIED: &str = "v";
+const WHEREABOUTS: &str = "w";
+
+/// Most parts on other servers that are kept in the log: more have no room in a value.
+const STALE_MAX: usize = 12;
 
 /// How often the transfer was tried, over all processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,12 +89,36 @@ pub(super) struct Tail {
     pub(super) state: HashState,
 }
 
+/// Where the generation is, of a site with several servers. Sites with one have no such value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Whereabouts {
+    /// A download's bytes are from here, and an upload's part is here.
+    pub(super) server: Option<String>,
+    /// Generations of an upload whose parts are on other servers.
+    pub(super) stale: Vec<(u32, String)>,
+}
+
+impl Whereabouts {
+    /// Where a generation that was given up has its part. Gives one for which there is no room.
+    pub(super) fn gave_up(&mut self, generation: u32) -> Option<(u32, String)> {
+        let server = self.server.take()?;
+        self.stale.push((generation, server));
+        (self.stale.len() > STALE_MAX).then(|| self.stale.remove(0))
+    }
+
+    /// Where this stale generation's part is; `None` when that isn't known.
+    pub(super) fn of(&self, generation: u32) -> Option<&str> {
+        self.stale.iter().find(|(other, _)| *other == generation).map(|(_, server)| server.as_str())
+    }
+}
+
 /// What a log holds of the transfer that wrote it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Saved<V> {
     pub(super) attempts: Attempts,
     pub(super) header: Option<Header>,
     pub(super) tail: Option<Tail>,
+    pub(super) whereabouts: Whereabouts,
     pub(super) verified: Option<V>,
 }
 
@@ -109,12 +138,19 @@ pub(super) struct Writes {
 impl<V: DeserializeOwned> Saved<V> {
     /// Reads it all but the chunks.
     pub(super) async fn load(log: &dyn TransferLog) -> Result<Self, Fault> {
-        let mut saved = Self { attempts: Attempts::default(), header: None, tail: None, verified: None };
+        let mut saved = Self {
+            attempts: Attempts::default(),
+            header: None,
+            tail: None,
+            whereabouts: Whereabouts::default(),
+            verified: None,
+        };
         for (key, bytes) in log.scan("").await? {
             match key.as_str() {
                 ATTEMPTS => saved.attempts = decode(&key, &bytes)?,
                 HEADER => saved.header = Some(decode(&key, &bytes)?),
                 TAIL => saved.tail = Some(decode(&key, &bytes)?),
+                WHEREABOUTS => saved.whereabouts = decode(&key, &bytes)?,
                 VERIFIED => saved.verified = Some(decode(&key, &bytes)?),
                 _ => {}
             }
@@ -137,6 +173,14 @@ impl Writes {
 
     pub(super) fn header(mut self, header: &Header) -> Result<Self, Fault> {
         self.set(HEADER.to_owned(), header)?;
+        Ok(self)
+    }
+
+    /// Nothing is written for a site with one server.
+    pub(super) fn whereabouts(mut self, whereabouts: &Whereabouts) -> Result<Self, Fault> {
+        if *whereabouts != Whereabouts::default() {
+            self.set(WHEREABOUTS.to_owned(), whereabouts)?;
+        }
         Ok(self)
     }
 

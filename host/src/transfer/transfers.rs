@@ -11,13 +11,13 @@ use super::local::{Finished, Finishing, Group, LocalFile, Placed, Placing, finis
 use super::log::TransferLog;
 use super::options::Options;
 use super::part::PartName;
-use super::pool::{Lease, Pool};
+use super::pool::{Lane, Lease, Member, Pool, ServerView, Want};
 use super::remote::{Connect, Remote};
 use super::stop::Stop;
 use super::throttle::{Bucket, Limits, Throttle};
 use super::watch::Watch;
 use crate::clock::Clock;
-use crate::model::{Fault, RateLimit, RemotePath, RetryPolicy, Site, TransferOptions};
+use crate::model::{Fault, RateLimit, RemotePath, RetryPolicy, RunId, Site, TransferOptions};
 
 /// Moves files, and looks at and changes what is on sites. Cheap to clone; all clones share one pool
 /// of sessions.
@@ -26,6 +26,8 @@ pub struct Transfers {
     inner: Arc<Inner>,
     /// What all through this handle and its clones have together.
     shared: Option<Arc<Bucket>>,
+    /// The run whose turn it counts as when sessions are short.
+    lane: Lane,
 }
 
 struct Inner {
@@ -67,12 +69,13 @@ impl Transfers {
         let mut seed = [0; 8];
         // Jitter that everybody could foresee would still be jitter.
         let _ = getrandom::fill(&mut seed);
-        let pool = Pool::new(connect, clock.clone(), &options);
-        let dice = AtomicU64::new(u64::from_le_bytes(seed));
+        let seed = u64::from_le_bytes(seed);
+        let pool = Pool::new(connect, clock.clone(), &options, seed);
+        let dice = AtomicU64::new(seed);
         let limits = Limits::new(options.rate.as_ref());
         let (finishing, placing) = (Group::new(finish_all), Group::new(place_all));
         let inner = Inner { pool, clock, options, limits, finishing, placing, dice };
-        Self { inner: Arc::new(inner), shared: None }
+        Self { inner: Arc::new(inner), shared: None, lane: None }
     }
 
     /// The same, where all that is moved through this handle and its clones has at most so many bytes per
@@ -80,7 +83,19 @@ impl Transfers {
     #[must_use]
     pub fn limited_to(&self, bytes_per_second: u64) -> Self {
         let bucket = Bucket::new(RateLimit::Fixed(bytes_per_second));
-        Self { inner: Arc::clone(&self.inner), shared: Some(Arc::new(bucket)) }
+        Self { shared: Some(Arc::new(bucket)), ..self.clone() }
+    }
+
+    /// The same transfers in the hands of a run: where sessions are short, runs get them in turn.
+    #[must_use]
+    pub fn of_run(&self, run: &RunId) -> Self {
+        Self { lane: Some(run.clone()), ..self.clone() }
+    }
+
+    /// How the sessions with each server of a site stand.
+    #[must_use]
+    pub fn servers(&self, site: &Site) -> Vec<ServerView> {
+        self.inner.pool.view(site)
     }
 
     /// Says QUIT on all sessions that aren't in use; for the end of the process.
@@ -112,8 +127,13 @@ impl Transfers {
     }
 
     /// A session of this site; see [`Pool::lease`].
-    pub(super) async fn lease(&self, site: &Site) -> Result<Lease, Fault> {
-        self.inner.pool.lease(site).await
+    pub(super) async fn lease(&self, site: &Site, want: &Want<'_>) -> Result<Lease, Fault> {
+        self.inner.pool.lease(site, &self.lane, want).await
+    }
+
+    /// One of the servers of a site that has several.
+    pub(super) fn member(&self, site: &Site, server: &str) -> Option<Member> {
+        self.inner.pool.member(site, server)
     }
 
     /// The wait after the `failed`-th failure in a row, or `None` when `fault` is final or the
@@ -143,15 +163,28 @@ impl Transfers {
 
     /// Does what is safe to repeat, on a session of its own each time, as often as the site's policy
     /// says.
-    pub(super) async fn repeat<T, F>(&self, site: &Site, mut work: F) -> Result<T, Fault>
+    pub(super) async fn repeat<T, F>(&self, site: &Site, path: &RemotePath, work: F) -> Result<T, Fault>
+    where
+        F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
+    {
+        Ok(self.repeat_somewhere(site, path, work).await?.0)
+    }
+
+    /// As [`Transfers::repeat`]; also gives the server where it was done, of a site with several.
+    pub(super) async fn repeat_somewhere<T, F>(
+        &self,
+        site: &Site,
+        path: &RemotePath,
+        mut work: F,
+    ) -> Result<(T, Option<Arc<str>>), Fault>
     where
         F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
     {
         let start = self.clock().monotonic();
         let (mut failed, mut previous) = (0, Duration::ZERO);
         loop {
-            let mut fault = match self.once(site, &mut work).await {
-                Ok(value) => return Ok(value),
+            let mut fault = match self.once(site, &Want::path(path), &mut work).await {
+                Ok(done) => return Ok(done),
                 Err(fault) => fault,
             };
             failed += 1;
@@ -165,15 +198,21 @@ impl Transfers {
         }
     }
 
-    /// Does something once, on a leased session.
-    pub(super) async fn once<T, F>(&self, site: &Site, mut work: F) -> Result<T, Fault>
+    /// Does something once, on a leased session; also gives its server, of a site with several.
+    pub(super) async fn once<T, F>(
+        &self,
+        site: &Site,
+        want: &Want<'_>,
+        mut work: F,
+    ) -> Result<(T, Option<Arc<str>>), Fault>
     where
         F: for<'s> FnMut(&'s mut dyn Remote) -> BoxFuture<'s, Result<T, Fault>>,
     {
-        let mut lease = self.lease(site).await?;
+        let mut lease = self.lease(site, want).await?;
         let result = work(&mut *lease).await;
+        let server = lease.server().cloned();
         lease.after(&result);
-        result
+        Ok((result?, server))
     }
 }
 

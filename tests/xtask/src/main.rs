@@ -7,6 +7,7 @@
 //! | `servers` | fetches vsftpd, ProFTPD and pure-ftpd to `target/servers`, and proxies to `target/proxies` |
 //! | `demo` | builds everything and runs `orchestrator demo` with the arguments that follow |
 //! | `fuzz` | runs the parsers of what servers send under libFuzzer, for so many minutes each |
+//! | `soak` | torments servers while files move, for `--minutes N` |
 //! | `bench` | measures against lftp, curl and rclone, near and far, and writes `docs/performance.md` |
 //!
 //! All that they make lies under the target folder. What is missing is installed or the command
@@ -23,11 +24,12 @@ mod demo;
 mod fuzz;
 mod guests;
 mod servers;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...] | bench [--quick] [PART...] | fuzz [--minutes N] [TARGET...]";
+const USAGE: &str = "usage: cargo xtask test [FILTER...] | guests | servers [fetch] | demo [ARGS...] | soak [--minutes N] | bench [--quick] [PART...] | fuzz [--minutes N] [TARGET...]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Some("guests") => guests::build().map(drop),
         Some("servers") => servers::run(&rest),
         Some("demo") => demo::run(&rest),
+        Some("soak") => soak::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
         _ => {

@@ -158,6 +158,7 @@ fn site(address: SocketAddr, password: &Path) -> Site {
         proxy: None,
         limits: SiteLimits { settle: Duration::ZERO, ..SiteLimits::default() },
         retry: RetryPolicy { initial_delay_ms: 10, max_delay_ms: 100, ..RetryPolicy::default() },
+        servers: crate::model::Servers::default(),
     }
 }
 

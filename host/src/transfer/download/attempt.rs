@@ -1,6 +1,7 @@
 //! One attempt of a download.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,7 +16,7 @@ use crate::transfer::course::Trouble;
 use crate::transfer::hash::{HashState, Hasher};
 use crate::transfer::local::{PartFile, blocking};
 use crate::transfer::policy::{self, Verdict};
-use crate::transfer::pool::Lease;
+use crate::transfer::pool::{Lease, Want};
 use crate::transfer::record::{self, Writes, compact};
 use crate::transfer::remote::Finish;
 
@@ -33,7 +34,9 @@ enum Source {
 impl Download<'_> {
     pub(super) async fn attempt(&mut self) -> Result<Receipt, Trouble> {
         let job = self.job;
-        let mut lease = job.stop.unless(self.transfers.lease(&job.site)).await?;
+        self.met = None;
+        let mut lease = job.stop.unless(self.transfers.lease(&job.site, &self.want())).await?;
+        self.met = lease.member.clone();
         let source = job.stop.unless(self.look(&mut lease)).await?;
         policy::check_source(&source, &job.options, FaultCode::FtpRemoteChanged)?;
         // A direct transfer that goes on finds its own beginnings there.
@@ -66,6 +69,11 @@ impl Download<'_> {
         self.verify(lease, part, hasher, &source).await
     }
 
+    /// Any server will do, but rather the one that it was begun at.
+    fn want(&self) -> Want<'_> {
+        Want::path(&self.job.remote).rather(self.whereabouts.server.as_deref())
+    }
+
     /// What the source is now.
     async fn look(&self, lease: &mut Lease) -> Result<FileInfo, Fault> {
         let found = lease.stat(&self.job.remote).await?;
@@ -95,6 +103,7 @@ impl Download<'_> {
     /// Makes `source` the one of this generation, or says that a new one is due. Gives the source
     /// with the length up to which it is to be fetched.
     fn settle_source(&mut self, source: FileInfo, lease: &Lease) -> Result<FileInfo, Trouble> {
+        self.move_to(lease, &source)?;
         let Some(header) = &mut self.header else {
             self.first_generation(&source, lease.features());
             return Ok(source);
@@ -118,6 +127,35 @@ impl Download<'_> {
             },
             Source::Grown | Source::Other => Err(Trouble::Discard(self.changed())),
         }
+    }
+
+    /// Goes on with another server than the one that the bytes so far are from, if its file can be told to
+    /// be the same; the overlap is compared as well before anything is joined on.
+    fn move_to(&mut self, lease: &Lease, source: &FileInfo) -> Result<(), Trouble> {
+        let Some(here) = lease.server() else { return Ok(()) };
+        let before = self.whereabouts.server.replace(here.to_string());
+        if before.as_deref() == Some(&**here) {
+            return Ok(());
+        }
+        self.header_committed = false;
+        let (Some(header), Some(_)) = (&mut self.header, &self.tail) else {
+            // Nothing has come yet, so that any of them will do.
+            if let Some(header) = &mut self.header {
+                header.source = compact(source);
+            }
+            return Ok(());
+        };
+        if self.job.site.servers.shared_storage {
+            return Ok(());
+        }
+        if !same_on_both(source, &header.source, self.job.site.servers.time_tolerance) {
+            let from = before.as_deref().unwrap_or("another server");
+            let why = format!("{} on {here} can't be told to be the one on {from}", self.job.remote);
+            return Err(Trouble::Restart(Fault::new(FaultCode::FtpRemoteChanged, why)));
+        }
+        // From now on it is this server's file that must not change.
+        header.source = compact(source);
+        Ok(())
     }
 
     /// Opens the part and proves as much of it as the log allows.
@@ -161,7 +199,7 @@ impl Download<'_> {
     async fn commit_begin(&mut self) -> Result<(), Fault> {
         let mut writes = Writes::default().attempts(&self.course.attempts)?;
         if let Some(header) = &self.header {
-            writes = writes.header(header)?;
+            writes = writes.header(header)?.whereabouts(&self.whereabouts)?;
         }
         if let Some(tail) = &self.tail {
             writes = writes.tail(HashState::clone(&tail.state))?;
@@ -296,7 +334,7 @@ impl Download<'_> {
     /// the file so much like itself that the overlap didn't show it.
     async fn why_over(&self, source: &FileInfo, from: u64) -> Trouble {
         let again = async {
-            let mut lease = self.transfers.lease(&self.job.site).await?;
+            let mut lease = self.transfers.lease(&self.job.site, &self.want()).await?;
             let again = self.look(&mut lease).await?;
             lease.give_back();
             Ok::<_, Fault>(again)
@@ -328,9 +366,19 @@ impl Download<'_> {
     ) -> Result<Lease, Trouble> {
         let mut lease = match lease {
             Some(lease) => lease,
-            None => self.job.stop.unless(self.transfers.lease(&self.job.site)).await?,
+            None => self.job.stop.unless(self.transfers.lease(&self.job.site, &self.want())).await?,
         };
         let again = self.job.stop.unless(self.look(&mut lease)).await?;
+        let servers = &self.job.site.servers;
+        let elsewhere =
+            lease.server().is_some_and(|here| self.whereabouts.server.as_deref() != Some(&**here));
+        if elsewhere && !servers.shared_storage {
+            return match same_on_both(&again, source, servers.time_tolerance) {
+                true => Ok(lease),
+                // Its own server can't be asked any more whether it changed while it was read.
+                false => Err(Trouble::Restart(self.changed())),
+            };
+        }
         match (compare(&again, source), self.job.options.if_source_grows) {
             (Source::Same, _) => Ok(lease),
             (Source::Grown, IfSourceGrows::UpToStartSize) => Ok(lease),
@@ -353,6 +401,14 @@ impl Download<'_> {
     fn changed(&self) -> Fault {
         Fault::new(FaultCode::FtpRemoteChanged, format!("{} changed while it was read", self.job.remote))
     }
+}
+
+/// Whether a file on one server can be told to be the one of this name on another: the same length, and
+/// times that both know and that are no further apart than `tolerance`.
+fn same_on_both(here: &FileInfo, there: &FileInfo, tolerance: Duration) -> bool {
+    let times = here.modified.zip(there.modified).map(|(here, there)| here.0.abs_diff(there.0));
+    let near = times.is_some_and(|apart| Duration::from_millis(apart) <= tolerance);
+    here.kind == there.kind && here.size.is_some() && here.size == there.size && near
 }
 
 /// Whether `now` is what was there `before`, or the same with more at its end.

@@ -68,7 +68,7 @@ impl Download<'_> {
         self.course.attempts.open = false;
         let mut writes = Writes::default().attempts(&self.course.attempts)?.verified(&verified)?;
         if let Some(header) = &self.header {
-            writes = writes.header(header)?;
+            writes = writes.header(header)?.whereabouts(&self.whereabouts)?;
         }
         crash::point("download.verified");
         writes.commit(&*self.job.log).await?;

@@ -8,7 +8,8 @@ use crate::model::{Direction, Fault, FaultCode, FileInfo, Receipt};
 use crate::transfer::course::{Course, Trouble};
 use crate::transfer::local::{LocalFile, PartFile, blocking};
 use crate::transfer::policy;
-use crate::transfer::record::{Header, Saved, Tail, Writes, compact};
+use crate::transfer::pool::Member;
+use crate::transfer::record::{Header, Saved, Tail, Whereabouts, Writes, compact};
 use crate::transfer::remote::Features;
 use crate::transfer::throttle::Throttle;
 use crate::transfer::transfers::{Job, Transfers};
@@ -25,6 +26,10 @@ pub(super) struct Download<'j> {
     pub(super) header_committed: bool,
     /// The committed offset and the state there.
     pub(super) tail: Option<Tail>,
+    /// Of a site with several servers: where the bytes are from.
+    pub(super) whereabouts: Whereabouts,
+    /// The server of the session that this attempt began with, of a site with several.
+    pub(super) met: Option<Member>,
     /// What the part holds beyond what is committed.
     pub(super) pending: Option<(Arc<PartFile>, Mark)>,
 }
@@ -49,6 +54,8 @@ impl Transfers {
             header_committed: saved.header.is_some(),
             header: saved.header,
             tail: saved.tail,
+            whereabouts: saved.whereabouts,
+            met: None,
             pending: None,
         };
         download.count_what_a_crash_left();
@@ -76,6 +83,9 @@ impl Download<'_> {
             let further = || self.reached().saturating_sub(before) >= self.transfers.options().commit_after();
             match trouble {
                 Trouble::Fault(fault) => {
+                    if let Some(server) = &self.met {
+                        server.lost(&fault);
+                    }
                     let further = further();
                     let writes = self.settle().await?;
                     self.course.failed(fault, further, writes).await?;
@@ -145,6 +155,7 @@ impl Download<'_> {
         header.source.modified = None;
         header.source.unique = None;
         let writes = Writes::default().forget_generation(&*self.job.log).await?.header(header)?;
+        let writes = writes.whereabouts(&self.whereabouts)?;
         self.header_committed = true;
         Ok(writes)
     }
@@ -155,7 +166,7 @@ impl Download<'_> {
         if let Some(header) = &self.header
             && !self.header_committed
         {
-            writes = writes.header(header)?;
+            writes = writes.header(header)?.whereabouts(&self.whereabouts)?;
             self.header_committed = true;
         }
         let Some((part, Mark { state, chunks })) = self.pending.take() else {

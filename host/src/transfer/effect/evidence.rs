@@ -8,22 +8,41 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Fault, FaultClass, FaultCode, FileInfo, RemotePath, Site};
+use crate::transfer::pool::Want;
 use crate::transfer::record::compact;
 use crate::transfer::remote::Remote;
 use crate::transfer::transfers::Transfers;
 
-/// The version of stored evidence. 1: the first.
+/// The version of stored evidence. 1: the first. 2: with the server, of a site whose servers are apart;
+/// evidence without one is still written as version 1.
 const VERSION: u8 = 1;
+const VERSION_WITH_SERVER: u8 = 2;
 
 /// What stood at the names that an effect touches, before it was begun.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     names: Vec<Option<FileInfo>>,
+    /// The one of several servers where they were seen, and where alone the effect may take place.
+    server: Option<String>,
+}
+
+/// Version 1.
+#[derive(Serialize, Deserialize)]
+struct Names<N> {
+    names: N,
+}
+
+/// Version 2.
+#[derive(Serialize, Deserialize)]
+struct NamesOnServer<N, S> {
+    names: N,
+    server: S,
 }
 
 impl Evidence {
-    pub(super) fn new(names: &[Option<FileInfo>]) -> Self {
-        Self { names: names.iter().map(|info| info.as_ref().map(compact)).collect() }
+    pub(super) fn new(names: &[Option<FileInfo>], server: Option<Arc<str>>) -> Self {
+        let names = names.iter().map(|info| info.as_ref().map(compact)).collect();
+        Self { names, server: server.map(|server| server.to_string()) }
     }
 
     /// What stood at the effect's `index`-th name; `None` for nothing.
@@ -36,8 +55,12 @@ impl Evidence {
     /// # Errors
     /// `host.bug`.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Fault> {
-        postcard::to_extend(self, vec![VERSION])
-            .map_err(|e| Fault::new(FaultCode::HostBug, format!("cannot encode evidence: {e}")))
+        let names = &self.names;
+        let encoded = match &self.server {
+            None => postcard::to_extend(&Names { names }, vec![VERSION]),
+            Some(server) => postcard::to_extend(&NamesOnServer { names, server }, vec![VERSION_WITH_SERVER]),
+        };
+        encoded.map_err(|e| Fault::new(FaultCode::HostBug, format!("cannot encode evidence: {e}")))
     }
 
     /// Reads what [`Evidence::to_bytes`] gave.
@@ -48,10 +71,15 @@ impl Evidence {
         let damaged =
             |why: String| Fault::new(FaultCode::StateDamaged, format!("the evidence of an effect {why}"));
         match bytes.split_first() {
-            Some((&VERSION, body)) => {
-                postcard::from_bytes(body).map_err(|e| damaged(format!("can't be read: {e}")))
+            Some((&VERSION, body)) => postcard::from_bytes(body)
+                .map(|Names { names }| Self { names, server: None })
+                .map_err(|e| damaged(format!("can't be read: {e}"))),
+            Some((&VERSION_WITH_SERVER, body)) => postcard::from_bytes(body)
+                .map(|NamesOnServer { names, server }| Self { names, server: Some(server) })
+                .map_err(|e| damaged(format!("can't be read: {e}"))),
+            Some((other, _)) => {
+                Err(damaged(format!("has version {other}, this program knows up to {VERSION_WITH_SERVER}")))
             }
-            Some((other, _)) => Err(damaged(format!("has version {other}, this program knows {VERSION}"))),
             None => Err(damaged("is empty".to_owned())),
         }
     }
@@ -110,11 +138,37 @@ impl Doubt {
 }
 
 impl Transfers {
+    /// What stands at these names, all seen on one server; and which, of a site whose servers are apart.
+    pub(super) async fn seen(
+        &self,
+        site: &Site,
+        paths: &[&RemotePath],
+    ) -> Result<(Vec<Option<FileInfo>>, Option<Arc<str>>), Fault> {
+        let root = RemotePath::default();
+        let first = paths.first().copied().unwrap_or(&root);
+        let (found, server) = self
+            .repeat_somewhere(site, first, |session| {
+                let paths: Vec<RemotePath> = paths.iter().copied().cloned().collect();
+                Box::pin(async move {
+                    let mut found = Vec::with_capacity(paths.len());
+                    for path in &paths {
+                        found.push(session.stat(path).await?);
+                    }
+                    Ok(found)
+                })
+            })
+            .await?;
+        Ok((found, server.filter(|_| site.servers.are_apart())))
+    }
+
     /// Does `act` on a fresh session each time until its outcome is known or the attempts are used
-    /// up; `act` looks before it acts wherever there is doubt.
+    /// up; `act` looks before it acts wherever there is doubt. Evidence of one of several servers that
+    /// are apart binds it to that server.
     pub(super) async fn settle<T, F>(
         &self,
         site: &Site,
+        path: &RemotePath,
+        evidence: &Evidence,
         what: &str,
         in_doubt: bool,
         mut act: F,
@@ -126,9 +180,10 @@ impl Transfers {
         let start = self.clock().monotonic();
         let (mut failed, mut previous) = (0, Duration::ZERO);
         loop {
-            let acted = self.once(site, |session| act(session, doubt.clone())).await;
+            let want = Want::path(path).only(evidence.server.as_deref());
+            let acted = self.once(site, &want, |session| act(session, doubt.clone())).await;
             let mut fault = match acted {
-                Ok(value) => return Ok(value),
+                Ok((value, _)) => return Ok(value),
                 Err(fault) => fault,
             };
             failed += 1;

@@ -13,6 +13,12 @@
 //! | put bytes | the target has the bytes | the target is as it was | anything else |
 //!
 //! Setting a file's time is simply done again.
+//!
+//! On a site with several servers that don't share their storage, what stands at a name on one server says
+//! nothing of another. There the evidence also names the server where it was seen, and the effect takes
+//! place there or nowhere: while that server is gone, attempts fail, and once they are used up an effect in
+//! doubt is `run.indeterminate`, one that was never sent `ftp.unreachable`. Servers that share their storage
+//! verify and repeat each other's effects.
 
 mod evidence;
 mod names;

@@ -25,10 +25,10 @@ impl Transfers {
         to: &RemotePath,
         if_unchanged: Option<&FileInfo>,
     ) -> Result<Evidence, Fault> {
-        let source = self.present(site, from).await?;
-        check_unchanged(from, &source, if_unchanged)?;
-        let target = self.stat(site, to).await?;
-        Ok(Evidence::new(&[Some(source), target]))
+        let (found, server) = self.seen(site, &[from, to]).await?;
+        let source = present(site, from, found.first())?;
+        check_unchanged(from, source, if_unchanged)?;
+        Ok(Evidence::new(&found, server))
     }
 
     /// Gives a file or folder another name. Whether a name that is taken is replaced is the server's
@@ -46,7 +46,7 @@ impl Transfers {
         in_doubt: bool,
     ) -> Result<(), Fault> {
         let what = format!("{from} was renamed to {to}");
-        self.settle(site, &what, in_doubt, |session, doubt| {
+        self.settle(site, from, evidence, &what, in_doubt, |session, doubt| {
             let (from, to, evidence, what) = (from.clone(), to.clone(), evidence.clone(), what.clone());
             Box::pin(async move {
                 if doubt.is_open() {
@@ -74,9 +74,9 @@ impl Transfers {
         path: &RemotePath,
         if_unchanged: Option<&FileInfo>,
     ) -> Result<Evidence, Fault> {
-        let found = self.present(site, path).await?;
-        check_unchanged(path, &found, if_unchanged)?;
-        Ok(Evidence::new(&[Some(found)]))
+        let (found, server) = self.seen(site, &[path]).await?;
+        check_unchanged(path, present(site, path, found.first())?, if_unchanged)?;
+        Ok(Evidence::new(&found, server))
     }
 
     /// Removes a file. With `in_doubt`, an earlier try may have been carried out; then a file that is
@@ -92,7 +92,7 @@ impl Transfers {
         in_doubt: bool,
     ) -> Result<(), Fault> {
         let what = format!("{path} was removed");
-        self.settle(site, &what, in_doubt, |session, doubt| {
+        self.settle(site, path, evidence, &what, in_doubt, |session, doubt| {
             let (path, evidence) = (path.clone(), evidence.clone());
             Box::pin(async move {
                 if doubt.is_open() {
@@ -119,10 +119,11 @@ impl Transfers {
     /// # Errors
     /// `ftp.exists` when the name is taken; any other `ftp.*` fault.
     pub async fn plan_make_dir(&self, site: &Site, path: &RemotePath) -> Result<Evidence, Fault> {
-        if self.stat(site, path).await?.is_some() {
+        let (found, server) = self.seen(site, &[path]).await?;
+        if found.iter().any(Option::is_some) {
             return Err(Fault::new(FaultCode::FtpExists, format!("{path} exists on site {}", site.name)));
         }
-        Ok(Evidence::new(&[None]))
+        Ok(Evidence::new(&found, server))
     }
 
     /// Makes a folder, and those above it that are missing.
@@ -133,11 +134,11 @@ impl Transfers {
         &self,
         site: &Site,
         path: &RemotePath,
-        _: &Evidence,
+        evidence: &Evidence,
         in_doubt: bool,
     ) -> Result<(), Fault> {
         let what = format!("the folder {path} was made");
-        self.settle(site, &what, in_doubt, |session, doubt| {
+        self.settle(site, path, evidence, &what, in_doubt, |session, doubt| {
             let path = path.clone();
             Box::pin(async move {
                 if doubt.is_open() && session.stat(&path).await?.is_some_and(|now| now.kind == FileKind::Dir)
@@ -162,7 +163,9 @@ impl Transfers {
     /// # Errors
     /// `ftp.not-found`; any other `ftp.*` fault.
     pub async fn plan_remove_dir(&self, site: &Site, path: &RemotePath) -> Result<Evidence, Fault> {
-        Ok(Evidence::new(&[Some(self.present(site, path).await?)]))
+        let (found, server) = self.seen(site, &[path]).await?;
+        present(site, path, found.first())?;
+        Ok(Evidence::new(&found, server))
     }
 
     /// Removes an empty folder.
@@ -173,11 +176,11 @@ impl Transfers {
         &self,
         site: &Site,
         path: &RemotePath,
-        _: &Evidence,
+        evidence: &Evidence,
         in_doubt: bool,
     ) -> Result<(), Fault> {
         let what = format!("the folder {path} was removed");
-        self.settle(site, &what, in_doubt, |session, doubt| {
+        self.settle(site, path, evidence, &what, in_doubt, |session, doubt| {
             let path = path.clone();
             Box::pin(async move {
                 if doubt.is_open() && session.stat(&path).await?.is_none() {
@@ -198,7 +201,7 @@ impl Transfers {
     /// `ftp.unsupported` when the server has no command for it; any other `ftp.*` fault.
     pub async fn set_modified(&self, site: &Site, path: &RemotePath, at: Timestamp) -> Result<(), Fault> {
         let done = self
-            .repeat(site, |session| {
+            .repeat(site, path, |session| {
                 let path = path.clone();
                 Box::pin(async move { session.set_modified(&path, at).await })
             })
@@ -209,13 +212,17 @@ impl Transfers {
         let why = format!("the server of site {} can't set the time of {path}", site.name);
         Err(Fault::new(FaultCode::FtpUnsupported, why))
     }
+}
 
-    /// What stands at a name that must be taken.
-    async fn present(&self, site: &Site, path: &RemotePath) -> Result<FileInfo, Fault> {
-        self.stat(site, path)
-            .await?
-            .ok_or_else(|| Fault::new(FaultCode::FtpNotFound, format!("{path} isn't on site {}", site.name)))
-    }
+/// What stands at a name that must be taken.
+fn present<'f>(
+    site: &Site,
+    path: &RemotePath,
+    found: Option<&'f Option<FileInfo>>,
+) -> Result<&'f FileInfo, Fault> {
+    found
+        .and_then(Option::as_ref)
+        .ok_or_else(|| Fault::new(FaultCode::FtpNotFound, format!("{path} isn't on site {}", site.name)))
 }
 
 /// Whether a rename that is in doubt took place.

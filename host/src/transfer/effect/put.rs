@@ -31,11 +31,11 @@ impl Transfers {
     /// # Errors
     /// `ftp.exists` when a folder has the name; any other `ftp.*` fault.
     pub async fn plan_put(&self, site: &Site, path: &RemotePath) -> Result<Evidence, Fault> {
-        let found = self.stat(site, path).await?;
-        if found.as_ref().is_some_and(|found| found.kind == FileKind::Dir) {
+        let (found, server) = self.seen(site, &[path]).await?;
+        if found.iter().flatten().any(|found| found.kind == FileKind::Dir) {
             return Err(Fault::new(FaultCode::FtpExists, format!("{path} is a folder")));
         }
-        Ok(Evidence::new(&[found]))
+        Ok(Evidence::new(&found, server))
     }
 
     /// Writes a small file, so that others see either what was there before or all of `bytes`. Folders
@@ -66,7 +66,7 @@ impl Transfers {
         let mut attempts = 0;
         let what = format!("{path} was written");
         let file = self
-            .settle(site, &what, in_doubt, |session, doubt| {
+            .settle(site, path, evidence, &what, in_doubt, |session, doubt| {
                 attempts += 1;
                 let put = put.clone();
                 Box::pin(async move { put.act(session, doubt).await })

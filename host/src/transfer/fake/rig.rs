@@ -9,11 +9,11 @@ use sha2::Digest as _;
 use tokio::sync::watch;
 
 use super::server::Server;
-use super::session::Dialer;
+use super::session::{Dialer, SECOND};
 use crate::clock::Clock;
 use crate::model::{
-    ByteCount, DataMode, Fault, ItemId, NameEncoding, Receipt, RemotePath, RetryPolicy, RunId, Site,
-    SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    Balance, ByteCount, DataMode, Endpoint, Fault, ItemId, NameEncoding, Receipt, RemotePath, RetryPolicy,
+    RunId, Servers, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
 };
 use crate::transfer::{
     Job, LocalRoot, MemoryLog, Options, PartName, Stop, TransferLog, Transfers, Unwatched, Watch,
@@ -119,6 +119,8 @@ impl Clock for QuickClock {
 /// Everything that a transfer needs.
 pub(in crate::transfer) struct Rig {
     pub(in crate::transfer) server: Server,
+    /// The other server of a site that has two.
+    pub(in crate::transfer) second: Server,
     pub(in crate::transfer) fuse: Fuse,
     pub(in crate::transfer) folder: tempfile::TempDir,
     pub(in crate::transfer) root: LocalRoot,
@@ -135,6 +137,7 @@ impl Rig {
         let root = LocalRoot::open("dir", folder.path()).unwrap();
         Self {
             server: Server::default(),
+            second: Server::default(),
             fuse: Fuse::default(),
             root,
             folder,
@@ -150,9 +153,24 @@ impl Rig {
         }
     }
 
+    /// A site with two servers, as `localhost:21` and `second:21`.
+    pub(in crate::transfer) fn of_two(balance: Balance, shared_storage: bool) -> Self {
+        let mut rig = Self::new();
+        if shared_storage {
+            rig.second = rig.server.clone();
+        }
+        let endpoints =
+            ["localhost", SECOND].map(|host| Endpoint { host: host.to_owned(), port: 21, weight: 1 });
+        let endpoints = endpoints.to_vec();
+        rig.site.servers =
+            Servers { endpoints, balance, shared_storage, time_tolerance: Duration::from_secs(2) };
+        rig
+    }
+
     /// A process that has just started: its pool is empty.
     pub(in crate::transfer) fn transfers(&self) -> Transfers {
-        let dialer = Dialer { server: self.server.clone(), fuse: self.fuse.clone() };
+        let (server, second) = (self.server.clone(), self.second.clone());
+        let dialer = Dialer { server, second, fuse: self.fuse.clone() };
         Transfers::new(Arc::new(dialer), self.clock.clone(), self.options.clone())
     }
 
@@ -243,6 +261,7 @@ fn site() -> Site {
         proxy: None,
         limits: SiteLimits::default(),
         retry: RetryPolicy::default(),
+        servers: Servers::default(),
     }
 }
 

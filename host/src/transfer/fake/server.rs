@@ -48,6 +48,10 @@ pub(in crate::transfer) struct Faults {
     pub(in crate::transfer) sessions_max: Option<usize>,
     /// The next logins fail with this fault.
     pub(in crate::transfer) connect: Vec<Fault>,
+    /// Nobody can connect, and no session answers.
+    pub(in crate::transfer) down: bool,
+    /// It goes down with the next session that is lost.
+    pub(in crate::transfer) dies: bool,
     /// The next probes get no answer.
     pub(in crate::transfer) dead_probes: u32,
     /// The next listings break off in the middle.
@@ -87,6 +91,10 @@ pub(in crate::transfer) struct State {
     /// Content bytes that were sent to clients, and taken from them.
     pub(in crate::transfer) sent: u64,
     pub(in crate::transfer) taken: u64,
+    /// Probes so far.
+    pub(in crate::transfer) probes: u32,
+    /// How often somebody wanted to connect.
+    pub(in crate::transfer) asked: u32,
     /// Logins so far.
     pub(in crate::transfer) logins: u32,
 }

@@ -9,17 +9,27 @@ use crate::model::{Digest, Fault, FaultCode, FileInfo, HashAlgorithm, Offset, Re
 use crate::transfer::hash::Hasher;
 use crate::transfer::remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
 
-/// Makes sessions with one server; every step of theirs passes the fuse.
+/// The host of the second server.
+pub(super) const SECOND: &str = "second";
+
+/// Makes sessions with one server, or with a second one where a site names it; every step of theirs
+/// passes the fuse.
 pub(super) struct Dialer {
     pub(super) server: Server,
+    pub(super) second: Server,
     pub(super) fuse: Fuse,
 }
 
 #[async_trait]
 impl Connect for Dialer {
-    async fn connect(&self, _: &Site) -> Result<Box<dyn Remote>, Fault> {
+    async fn connect(&self, site: &Site) -> Result<Box<dyn Remote>, Fault> {
         self.fuse.step().await;
-        let mut state = self.server.state();
+        let server = if site.host == SECOND { &self.second } else { &self.server };
+        let mut state = server.state();
+        state.asked += 1;
+        if state.faults.down {
+            return Err(Fault::new(FaultCode::FtpUnreachable, "connection refused"));
+        }
         if let Some(fault) = state.faults.connect.pop() {
             return Err(fault);
         }
@@ -39,7 +49,7 @@ impl Connect for Dialer {
             tls: false,
         };
         Ok(Box::new(Session {
-            server: self.server.clone(),
+            server: server.clone(),
             fuse: self.fuse.clone(),
             features,
             poisoned: false,
@@ -69,13 +79,23 @@ impl Session {
             return Err(Fault::new(FaultCode::FtpConnectionLost, "the session is poisoned"));
         }
         self.fuse.step().await;
+        if self.is_down() {
+            return Err(self.lost());
+        }
         let result = act(&mut self.server.state());
         self.fuse.step().await;
         result
     }
 
+    fn is_down(&self) -> bool {
+        self.server.state().faults.down
+    }
+
     fn lost(&mut self) -> Fault {
         self.poisoned = true;
+        let mut state = self.server.state();
+        state.faults.down |= std::mem::take(&mut state.faults.dies);
+        drop(state);
         Fault::new(FaultCode::FtpConnectionLost, "connection reset")
     }
 
@@ -123,7 +143,8 @@ impl Remote for Session {
 
     async fn probe(&mut self) -> bool {
         let mut state = self.server.state();
-        self.poisoned |= state.faults.dead_probes > 0;
+        state.probes += 1;
+        self.poisoned |= state.faults.dead_probes > 0 || state.faults.down;
         state.faults.dead_probes = state.faults.dead_probes.saturating_sub(1);
         !self.poisoned
     }
@@ -205,6 +226,9 @@ impl Remote for Session {
 
     async fn read(&mut self) -> Result<Option<Bytes>, Fault> {
         self.fuse.step().await;
+        if self.is_down() {
+            return Err(self.lost());
+        }
         let Transfer::Send { data, at, cut, .. } = &mut self.transfer else {
             return Err(self.lost());
         };
@@ -272,6 +296,9 @@ impl Remote for Session {
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.fuse.step().await;
+        if self.is_down() {
+            return Err(self.lost());
+        }
         let Transfer::Take { waiting, cut, refused, .. } = &mut self.transfer else {
             return Err(self.lost());
         };

@@ -1,5 +1,6 @@
 //! From a site to a logged-in session.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -42,12 +43,18 @@ impl FtpConnector {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, notes: Notes::default(), trust: Trust::default(), commands: Buckets::default() }
     }
+
+    /// What servers teach is kept in this folder for a week, and read from there; see [`super::Profile`].
+    #[must_use]
+    pub fn remembering(self, folder: PathBuf) -> Self {
+        Self { notes: Notes::kept_in(folder), ..self }
+    }
 }
 
 #[async_trait]
 impl Connect for FtpConnector {
     async fn connect(&self, site: &Site) -> Result<Box<dyn Remote>, Fault> {
-        let learned = self.notes.of(site);
+        let learned = self.notes.of(site, self.clock.now());
         let password = match &site.password {
             Some(reference) => secret::read(reference, &site.name, "password").await?,
             None => SecretString::from(ANONYMOUS_PASSWORD),
@@ -69,7 +76,9 @@ impl Connect for FtpConnector {
             }
             opened => opened,
         };
-        Ok(Box::new(session?))
+        let session = session?;
+        self.notes.met(site, &session.features);
+        Ok(Box::new(session))
     }
 }
 

@@ -22,7 +22,8 @@
 //! | wire, framing, dial | the streams under suppaftp |
 //! | pace | the low-speed rule of data connections |
 //! | tls, tickets, trust | TLS, resuming its sessions, judging certificates |
-//! | secret, place, learned | passwords, names for messages, what stays known of a server |
+//! | secret, place | passwords, names for messages |
+//! | learned, profile | what stays known of a server, for this process and for the next |
 
 mod connector;
 mod login;
@@ -58,6 +59,7 @@ mod trust;
 
 mod learned;
 mod place;
+mod profile;
 mod ready;
 mod secret;
 
@@ -75,4 +77,5 @@ mod tests;
 mod tls_tests;
 
 pub use connector::FtpConnector;
+pub use profile::{Avoided, Profile};
 pub use ready::unreadable;

@@ -160,6 +160,7 @@ impl Scripted {
                 ..SiteLimits::default()
             },
             retry: RetryPolicy::default(),
+            servers: crate::model::Servers::default(),
         }
     }
 

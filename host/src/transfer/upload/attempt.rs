@@ -39,7 +39,8 @@ impl Upload<'_> {
         })
         .await?;
         policy::check_source(&info, &job.options, FaultCode::FileChanged)?;
-        let mut lease = job.stop.unless(self.transfers.lease(&job.site)).await?;
+        let mut lease = job.stop.unless(self.transfers.lease(&job.site, &self.want())).await?;
+        self.move_to(&lease)?;
         if let Some(left) = self.judge_target(&mut lease, &info).await? {
             lease.give_back();
             return Ok(left);
@@ -165,7 +166,11 @@ impl Upload<'_> {
     /// is tried again at the end.
     async fn remove_stale(&self, lease: &mut Lease) {
         let stale = self.header.as_ref().map_or(&[][..], |header| &header.stale);
+        let apart = self.job.site.servers.are_apart();
         for generation in stale {
+            if apart && self.whereabouts.of(*generation) != lease.server().map(|server| &**server) {
+                continue;
+            }
             if let Ok(part) = self.part_of(*generation)
                 && !lease.is_poisoned()
             {
@@ -262,6 +267,7 @@ impl Upload<'_> {
         self.settled = false;
         self.begun = true;
         let writes = Writes::default().attempts(&attempts)?.header(header)?;
+        let writes = writes.whereabouts(&self.whereabouts)?;
         crash::point("upload.begin");
         writes.commit(&*self.job.log).await?;
         crash::point("upload.begun");
@@ -285,10 +291,10 @@ impl Upload<'_> {
         if !may_lack_folder(&refused) || parent.is_root() || lease.is_poisoned() {
             return Err(refused.into());
         }
-        if stop.unless(lease.stat(&parent)).await?.is_some_and(|found| found.kind == FileKind::Dir) {
-            return Err(refused.into());
+        // Where it is there by now, another transfer may have made it between the refusal and this look.
+        if !stop.unless(lease.stat(&parent)).await?.is_some_and(|found| found.kind == FileKind::Dir) {
+            stop.unless(make_dirs(&mut **lease, &parent)).await?;
         }
-        stop.unless(make_dirs(&mut **lease, &parent)).await?;
         Ok(stop.unless(lease.begin_store(&part, from)).await?)
     }
 

@@ -11,7 +11,7 @@ use crate::transfer::course::Trouble;
 use crate::transfer::hash::Hasher;
 use crate::transfer::local::{Source, blocking, count_records, replace_mode};
 use crate::transfer::policy;
-use crate::transfer::pool::Lease;
+use crate::transfer::pool::{Lease, Want};
 use crate::transfer::record::{Writes, compact};
 use crate::transfer::remote::Finish;
 
@@ -42,7 +42,11 @@ impl Upload<'_> {
         let compared = self.compare_with_server(&mut lease, &digests).await?;
         if lease.is_poisoned() {
             drop(lease);
-            lease = job.stop.unless(self.transfers.lease(&job.site)).await?;
+            let apart = job.site.servers.are_apart();
+            let server = self.whereabouts.server.as_deref();
+            let path = Want::path(&job.remote);
+            let want = if apart { path.only(server) } else { path.rather(server) };
+            lease = job.stop.unless(self.transfers.lease(&job.site, &want)).await?;
         }
         let read_back = job.options.read_back && self.read_back(&mut lease, &digests).await?;
         let name = job.local.to_string();
@@ -158,7 +162,9 @@ impl Upload<'_> {
     /// Goes on after `Verified`: an earlier try, or an earlier process, may have renamed the part.
     pub(super) async fn conclude(&mut self, verified: Verified) -> Result<Receipt, Trouble> {
         let stop = &self.job.stop;
-        let mut lease = stop.unless(self.transfers.lease(&self.job.site)).await?;
+        let mut lease = stop.unless(self.transfers.lease(&self.job.site, &self.want())).await?;
+        self.move_to(&lease)?;
+        let stop = &self.job.stop;
         if self.job.options.direct || !self.in_doubt {
             return self.place(lease, verified).await;
         }

@@ -8,7 +8,8 @@ use crate::transfer::course::{Course, Trouble};
 use crate::transfer::hash::HashState;
 use crate::transfer::local::Identity;
 use crate::transfer::policy;
-use crate::transfer::record::{Header, Saved, Writes, compact};
+use crate::transfer::pool::{Lease, Member, Want};
+use crate::transfer::record::{Header, Saved, Whereabouts, Writes, compact};
 use crate::transfer::remote::{Features, Remote};
 use crate::transfer::throttle::Throttle;
 use crate::transfer::transfers::{Job, Transfers};
@@ -21,6 +22,10 @@ pub(super) struct Upload<'j> {
     pub(super) throttle: Throttle,
     /// The generation; `None` before the first.
     pub(super) header: Option<Header>,
+    /// Of a site with several servers: where the part is, and where earlier ones are.
+    pub(super) whereabouts: Whereabouts,
+    /// The server of the session that this attempt began with, of a site with several.
+    pub(super) met: Option<Member>,
     /// Whether bytes of this generation may be on the server.
     pub(super) begun: bool,
     /// Whether the last session that wrote the part gave its final reply, so that nothing writes any
@@ -57,6 +62,8 @@ impl Transfers {
             throttle: self.throttle(&job),
             begun: saved.header.is_some(),
             header: saved.header,
+            whereabouts: saved.whereabouts,
+            met: None,
             settled: false,
             append_only: false,
             folder_sought: false,
@@ -80,6 +87,7 @@ impl Upload<'_> {
         loop {
             self.course.begin().await?;
             let before = self.header.as_ref().map_or(0, |header| header.may_send);
+            self.met = None;
             let trouble = match self.verified.clone() {
                 Some(verified) => self.conclude(verified).await,
                 None => self.attempt().await,
@@ -91,10 +99,16 @@ impl Upload<'_> {
             };
             match trouble {
                 Trouble::Fault(fault) => {
+                    if let Some(server) = self.met.take() {
+                        server.lost(&fault);
+                    }
                     let reached = self.header.as_ref().map_or(0, |header| header.may_send);
                     let further = reached.saturating_sub(before) >= self.transfers.options().commit_after();
                     let writes = self.settled_writes()?;
-                    self.course.failed(fault, further, writes).await?;
+                    self.course
+                        .failed(fault, further, writes)
+                        .await
+                        .map_err(|fault| self.last_word(fault))?;
                 }
                 Trouble::Discard(fault) => {
                     let writes = self.new_generation().await?;
@@ -113,6 +127,47 @@ impl Upload<'_> {
         }
     }
 
+    /// The fault that the transfer ends with. Where the rename may have happened on a server that is gone,
+    /// no other one can tell.
+    fn last_word(&self, fault: Fault) -> Fault {
+        let elsewhere = self.verified.is_some() && self.in_doubt && self.job.site.servers.are_apart();
+        if !elsewhere || fault.reply.is_some() || self.course.keeps(&fault) {
+            return fault;
+        }
+        let server = self.whereabouts.server.as_deref().unwrap_or("its server");
+        let why = format!(
+            "it isn't known whether {} was put in its place on {server}: {}",
+            self.job.remote, fault.message
+        );
+        Fault { attempts: fault.attempts, ..Fault::new(FaultCode::RunIndeterminate, why) }
+            .with_hint(format!("look at the folder on {server} once it is back"))
+    }
+
+    /// What an attempt wants of its session: the server where the part is. A transfer without a part, and
+    /// a rename that may have happened, can go on nowhere else.
+    pub(super) fn want(&self) -> Want<'_> {
+        let (path, server) = (Want::path(&self.job.remote), self.whereabouts.server.as_deref());
+        let apart = self.job.site.servers.are_apart();
+        let bound = apart && (self.job.options.direct && self.begun || self.in_doubt);
+        if bound { path.only(server) } else { path.rather(server) }
+    }
+
+    /// Takes note of the server of an attempt. A part that is on another one, which shares no storage with
+    /// it, can't be gone on with.
+    pub(super) fn move_to(&mut self, lease: &Lease) -> Result<(), Trouble> {
+        self.met = lease.member.clone();
+        let Some(here) = lease.server() else { return Ok(()) };
+        let there = self.whereabouts.server.as_deref();
+        let moved = there != Some(&**here);
+        if moved && self.begun && self.job.site.servers.are_apart() {
+            let there = there.unwrap_or("another server");
+            let why = format!("the part of {} is on {there}, which doesn't answer", self.job.remote);
+            return Err(Trouble::Restart(Fault::new(FaultCode::FtpUnreachable, why)));
+        }
+        self.whereabouts.server = Some(here.to_string());
+        Ok(())
+    }
+
     /// Whether the target's folder was missing and has been made. Some servers, libunftp among them,
     /// take STOR and say only afterwards that there is no such folder.
     async fn made_missing_folder(&mut self, fault: &Fault) -> bool {
@@ -122,7 +177,7 @@ impl Upload<'_> {
         }
         self.folder_sought = true;
         let made = async {
-            let mut lease = self.transfers.lease(&self.job.site).await?;
+            let mut lease = self.transfers.lease(&self.job.site, &self.want()).await?;
             let missing = lease.stat(&parent).await?.is_none();
             if missing {
                 make_dirs(&mut *lease, &parent).await?;
@@ -159,13 +214,19 @@ impl Upload<'_> {
         };
         if !self.job.options.direct && self.begun {
             header.stale.push(header.generation);
+            if let Some((generation, server)) = self.whereabouts.gave_up(header.generation) {
+                header.stale.retain(|other| *other != generation);
+                leave(self.transfers, self.job, generation, &server);
+            }
         }
         header.generation += 1;
         header.identity = None;
         header.may_send = 0;
         header.appending = false;
         self.begun = false;
-        Writes::default().forget_generation(&*self.job.log).await?.header(header)
+        self.in_doubt = false;
+        let writes = Writes::default().forget_generation(&*self.job.log).await?.header(header)?;
+        writes.whereabouts(&self.whereabouts)
     }
 
     /// What an attempt that failed leaves for the next: the chunks that were read.
@@ -174,7 +235,7 @@ impl Upload<'_> {
         if let Some(header) = &self.header
             && self.begun
         {
-            writes = writes.header(header)?;
+            writes = writes.header(header)?.whereabouts(&self.whereabouts)?;
             for chunk in std::mem::take(&mut self.chunks) {
                 writes = writes.chunk(&chunk)?;
             }
@@ -201,23 +262,37 @@ impl Upload<'_> {
     async fn remove_parts(&mut self, last: bool) {
         let Some(header) = &self.header else { return };
         let mut generations = header.stale.clone();
+        let current = header.generation;
         if last && self.begun && !self.job.options.direct {
-            generations.push(header.generation);
+            generations.push(current);
         }
-        let parts: Vec<_> = generations.into_iter().filter_map(|g| self.part_of(g).ok()).collect();
-        if parts.is_empty() {
-            return;
-        }
-        let removed = async {
-            let mut lease = self.transfers.lease(&self.job.site).await?;
-            for part in &parts {
-                remove_quietly(&mut *lease, part).await?;
-            }
-            lease.give_back();
-            Ok::<_, Fault>(())
+        let apart = self.job.site.servers.are_apart();
+        let server_of = |generation: u32| match generation == current {
+            _ if !apart => None,
+            true => self.whereabouts.server.as_deref(),
+            false => self.whereabouts.of(generation),
         };
-        if let Err(fault) = removed.await {
-            tracing::warn!(%fault, "a part couldn't be removed from the server");
+        while let Some(generation) = generations.first().copied() {
+            let server = server_of(generation);
+            let here: Vec<u32> = generations.extract_if(.., |other| server_of(*other) == server).collect();
+            let parts: Vec<_> = here.iter().filter_map(|generation| self.part_of(*generation).ok()).collect();
+            let want = Want::path(&self.job.remote).only(server);
+            let removed = async {
+                let mut lease = self.transfers.lease(&self.job.site, &want).await?;
+                for part in &parts {
+                    remove_quietly(&mut *lease, part).await?;
+                }
+                lease.give_back();
+                Ok::<_, Fault>(())
+            };
+            if let Err(fault) = removed.await {
+                tracing::warn!(%fault, "a part couldn't be removed from the server");
+                for generation in here {
+                    if let Some(server) = server {
+                        leave(self.transfers, self.job, generation, server);
+                    }
+                }
+            }
         }
     }
 
@@ -225,6 +300,15 @@ impl Upload<'_> {
     pub(super) fn taken(&self) -> Fault {
         let why = format!("{} exists on site {}", self.job.remote, self.job.site.name);
         Fault::new(FaultCode::FtpExists, why)
+    }
+}
+
+/// Remembers the part of a generation on a server that doesn't answer, to be removed when it is back.
+fn leave(transfers: &Transfers, job: &Job<'_>, generation: u32, server: &str) {
+    let Ok(part) = job.remote.parent().join(&job.part.of(job.remote.name(), generation)) else { return };
+    tracing::warn!(site = job.site.name, server, %part, "a part is left on a server that doesn't answer");
+    if let Some(member) = transfers.member(&job.site, server) {
+        member.leave(part);
     }
 }
 

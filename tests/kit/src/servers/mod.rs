@@ -9,6 +9,7 @@
 mod certificate;
 mod installed;
 mod moved;
+mod outage;
 mod proftpd;
 mod pure_ftpd;
 mod pyftpdlib;

@@ -66,10 +66,10 @@ pub(super) struct Place<'a> {
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
-    tls: Tls,
+    options: Options,
     address: SocketAddr,
     certificate: Certificate,
-    child: Child,
+    pub(super) child: Child,
     home: TempDir,
 }
 
@@ -107,12 +107,26 @@ impl Server {
             match launch(kind, &place) {
                 Ok(child) => {
                     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                    return Ok(Self { kind, tls: options.tls, address, certificate, child, home });
+                    return Ok(Self { kind, options: options.clone(), address, certificate, child, home });
                 }
                 Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| anyhow::anyhow!("never tried")).context(format!("start {kind}")))
+    }
+
+    /// Starts the program again, after it has ended, at the same address and with the same files.
+    pub(super) fn launch_again(&mut self) -> Result<()> {
+        let place = Place {
+            installed: self.kind.installed(),
+            home: self.home.path(),
+            chroot: self.home.path().join("chroot"),
+            port: self.address.port(),
+            options: &self.options,
+            certificate: &self.certificate,
+        };
+        self.child = launch(self.kind, &place).with_context(|| format!("start {} again", self.kind))?;
+        Ok(())
     }
 
     /// Which server it is.
@@ -150,7 +164,7 @@ impl Server {
 
     /// The `[site.NAME]` table of a configuration file for this server.
     pub fn site(&self, name: &str) -> String {
-        let tls = match self.tls {
+        let tls = match self.options.tls {
             Tls::None => "none",
             Tls::Explicit => "explicit",
             Tls::Implicit => "implicit",
@@ -159,7 +173,7 @@ impl Server {
             "[site.{name}]\nurl = \"{}\"\npassword = {{ env = \"SITE_PASSWORD\" }}\ntls = \"{tls}\"\n",
             self.url()
         );
-        if self.tls != Tls::None {
+        if self.options.tls != Tls::None {
             table += &format!("ca_file = \"{}\"\n", self.certificate.authority.display());
         }
         table

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use orchestrator_host::config::{Config, Origin, find, show_duration, show_rate, show_size};
-use orchestrator_host::model::{DataMode, Proxy, RateLimit, SecretRef, Site, TlsMode, TlsVerify};
+use orchestrator_host::model::{
+    Balance, DataMode, Endpoint, Proxy, RateLimit, SecretRef, Site, TlsMode, TlsVerify,
+};
 use orchestrator_host::transfer::ftp;
 use serde_json::{Value, json};
 
@@ -100,6 +102,9 @@ fn text(config: &Config) -> String {
     if let Some(zone) = zone {
         text.push_str(&format!("rate_limit_zone = \"{zone}\"\n"));
     }
+    if let Some(sessions) = config.transfer.sessions {
+        text.push_str(&format!("sessions = {sessions}\n"));
+    }
     for site in config.sites.values() {
         text.push_str(&format!("\n{}", site_text(site)));
     }
@@ -146,6 +151,8 @@ pub(crate) fn site_text(site: &Site) -> String {
         ("final_reply_timeout", Some(limits.final_reply)),
         ("settle", Some(limits.settle)),
         ("session_idle", Some(limits.session_idle)),
+        ("session_age", limits.session_age),
+        ("heartbeat", limits.heartbeat),
     ] {
         if let Some(duration) = duration {
             text.push_str(&format!("{key} = \"{}\"\n", show_duration(duration)));
@@ -159,6 +166,22 @@ pub(crate) fn site_text(site: &Site) -> String {
         text.push_str(&format!("commands_per_second = {commands}\n"));
     }
     text.push_str(&format!("sessions = {}\n", limits.sessions_max));
+    if let Some(idle_max) = limits.idle_max {
+        text.push_str(&format!("sessions_idle = {idle_max}\n"));
+    }
+    let servers = &site.servers;
+    if !servers.endpoints.is_empty() {
+        let one = |e: &Endpoint| {
+            format!("    {{ host = \"{}\", port = {}, weight = {} }},\n", e.host, e.port, e.weight)
+        };
+        let all: String = servers.endpoints.iter().map(one).collect();
+        text.push_str(&format!(
+            "endpoints = [\n{all}]\nbalance = \"{}\"\nshared_storage = {}\ntime_tolerance = \"{}\"\n",
+            balance(servers.balance),
+            servers.shared_storage,
+            show_duration(servers.time_tolerance),
+        ));
+    }
     if let Some(attempts) = site.retry.max_attempts {
         text.push_str(&format!("attempts = {attempts}\n"));
     }
@@ -218,6 +241,15 @@ fn tls_verify(verify: TlsVerify) -> &'static str {
     }
 }
 
+fn balance(balance: Balance) -> &'static str {
+    match balance {
+        Balance::RoundRobin => "round-robin",
+        Balance::LeastConnections => "least-connections",
+        Balance::Weighted => "weighted",
+        Balance::ConsistentHash => "consistent-hash",
+    }
+}
+
 fn mode(mode: DataMode) -> &'static str {
     match mode {
         DataMode::Passive => "passive",
@@ -238,6 +270,7 @@ fn document(config: &Config) -> Value {
             "commit_interval_ms": config.transfer.commit_interval.as_millis(),
             "overlap": config.transfer.overlap,
             "rate_limit": config.transfer.rate_limit,
+            "sessions": config.transfer.sessions,
         },
         "site": sites,
     })
@@ -272,6 +305,14 @@ pub(crate) fn site_document(site: &Site) -> Value {
         "sessions": limits.sessions_max,
         "rate_limit": limits.rate,
         "commands_per_second": limits.commands_per_second,
+        "sessions_idle": limits.idle_max,
+        "session_idle_ms": limits.session_idle.as_millis(),
+        "session_age_ms": limits.session_age.map(|age| age.as_millis()),
+        "heartbeat_ms": limits.heartbeat.map(|every| every.as_millis()),
+        "endpoints": site.servers.endpoints,
+        "balance": balance(site.servers.balance),
+        "shared_storage": site.servers.shared_storage,
+        "time_tolerance_ms": site.servers.time_tolerance.as_millis(),
         "attempts": site.retry.max_attempts,
     })
 }

@@ -120,6 +120,7 @@ async fn watch(
                     Reply::Runs { .. }
                     | Reply::Run { .. }
                     | Reply::Entries { .. }
+                    | Reply::Servers { .. }
                     | Reply::Checked { .. }
                     | Reply::BackedUp { .. },
                 )

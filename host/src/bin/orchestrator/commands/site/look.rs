@@ -1,6 +1,9 @@
 //! `site test` and `site ls`: looking, without a run.
 
-use orchestrator_host::model::{ByteCount, FileInfo, FileKind};
+use orchestrator_host::config::Config;
+use orchestrator_host::model::{ByteCount, Fault, FileInfo, FileKind, Site};
+use orchestrator_host::node::SERVERS;
+use orchestrator_host::transfer::ftp::Profile;
 use orchestrator_host::transfer::{Features, ListItem};
 use serde_json::{Value, json};
 
@@ -17,6 +20,9 @@ use crate::report::Failure;
 pub(super) struct Test {
     /// Its name
     name: String,
+    /// Forget what its servers taught before
+    #[arg(long)]
+    fresh: bool,
 }
 
 /// Arguments of `site ls`.
@@ -37,41 +43,78 @@ pub(super) fn test(context: &Context, args: &Test) -> Result<Exit, Failure> {
     let config = context.config()?;
     let site = config.site(&args.name)?.clone();
     context.block_on(async {
-        let transfers = super::transfers(&config);
-        let start = std::time::Instant::now();
-        let features = transfers.features(&site).await?;
-        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut count = 0_u64;
-        let root = orchestrator_host::model::RemotePath::default();
-        transfers.list(&site, &root, None, false, &mut |_| count += 1).await?;
-        transfers.close().await;
-        let names = feature_names(&features);
-        match context.format {
-            Format::Text => output::print(&format!(
-                "{} answers at {} after {millis} ms; logged in as {}, {}\nit knows   {}\nits root   {count} {}\n",
-                site.name,
-                address(&site),
-                site.user,
-                if features.tls { "under TLS" } else { "in clear" },
-                names.join(", "),
-                if count == 1 { "entry" } else { "entries" },
-            ))?,
-            Format::Json | Format::Jsonl => output::json(&json!({
-                "$type": "orchestrator.site-test/1",
-                "site": site.name,
-                "address": address(&site),
-                "login_ms": millis,
-                "tls": features.tls,
-                "features": names,
-                "entries": count,
-            }))?,
+        let (mut documents, mut failed) = (Vec::new(), None);
+        let endpoints = site.endpoints();
+        for endpoint in &endpoints {
+            let here = site.at(endpoint);
+            if args.fresh {
+                Profile::forget(&config.state.0.join(SERVERS), &here);
+            }
+            match tried(&config, &here).await {
+                Ok(tried) if context.format == Format::Text => output::print(&tried.text(&here))?,
+                Ok(tried) => documents.push(tried.document(&here)),
+                Err(fault) if endpoints.len() == 1 => return Err(fault.into()),
+                // Each of several is tried, and the first that failed is what the command ends with.
+                Err(fault) => {
+                    output::say(format_args!("{endpoint}: {fault}"));
+                    failed = failed.or(Some(fault));
+                }
+            }
         }
-        Ok(Exit::Ok)
+        documents.iter().try_for_each(output::json)?;
+        failed.map_or(Ok(Exit::Ok), |fault| Err(fault.into()))
     })
 }
 
+/// What a server said of itself.
+struct Tried {
+    features: Features,
+    millis: u64,
+    entries: u64,
+}
+
+async fn tried(config: &Config, site: &Site) -> Result<Tried, Fault> {
+    let transfers = super::transfers(config);
+    let start = std::time::Instant::now();
+    let features = transfers.features(site).await?;
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut entries = 0_u64;
+    let root = orchestrator_host::model::RemotePath::default();
+    transfers.list(site, &root, None, false, &mut |_| entries += 1).await?;
+    transfers.close().await;
+    Ok(Tried { features, millis, entries })
+}
+
+impl Tried {
+    fn text(&self, site: &Site) -> String {
+        format!(
+            "{} answers at {} after {} ms; logged in as {}, {}\nit knows   {}\nits root   {} {}\n",
+            site.name,
+            address(site),
+            self.millis,
+            site.user,
+            if self.features.tls { "under TLS" } else { "in clear" },
+            feature_names(&self.features).join(", "),
+            self.entries,
+            if self.entries == 1 { "entry" } else { "entries" },
+        )
+    }
+
+    fn document(&self, site: &Site) -> Value {
+        json!({
+            "$type": "orchestrator.site-test/1",
+            "site": site.name,
+            "address": address(site),
+            "login_ms": self.millis,
+            "tls": self.features.tls,
+            "features": feature_names(&self.features),
+            "entries": self.entries,
+        })
+    }
+}
+
 /// What a server can do, as the words of RFC 2389 and its friends.
-fn feature_names(features: &Features) -> Vec<String> {
+pub(super) fn feature_names(features: &Features) -> Vec<String> {
     let flags = [
         ("REST STREAM", features.rest),
         ("SIZE", features.size),

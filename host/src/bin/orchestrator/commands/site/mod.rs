@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use orchestrator_host::clock::SystemClock;
 use orchestrator_host::config::Config;
+use orchestrator_host::node::SERVERS;
 use orchestrator_host::transfer::Transfers;
 use orchestrator_host::transfer::ftp::FtpConnector;
 
@@ -31,9 +32,9 @@ enum Command {
     Remove(edit::Remove),
     /// List the sites of the configuration
     List,
-    /// Print a site with every default written out
+    /// Print a site with every default written out, what its servers taught and how its sessions stand
     Show(show::Show),
-    /// Log in, and say what the server can do
+    /// Log in to each server, and say what it can do
     Test(look::Test),
     /// List a folder
     Ls(look::Ls),
@@ -59,6 +60,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 /// What moves files and looks at sites.
 fn transfers(config: &Config) -> Transfers {
     let clock = Arc::new(SystemClock::new());
-    let connector = Arc::new(FtpConnector::new(clock.clone()));
+    let connector = FtpConnector::new(clock.clone()).remembering(config.state.0.join(SERVERS));
+    let connector = Arc::new(connector);
     Transfers::new(connector, clock, config.transfer.options())
 }

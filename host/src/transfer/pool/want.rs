@@ -1,0 +1,31 @@
+//! What somebody who leases a session wants of it.
+
+use crate::model::RemotePath;
+
+/// Which of a site's servers it should be; says nothing to a site with one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::transfer) struct Want<'a> {
+    /// What it is for: with consistent hashing a path has its server.
+    pub(super) path: Option<&'a RemotePath>,
+    /// The server that comes before all others, as `host:port`.
+    pub(super) server: Option<&'a str>,
+    /// No other will do.
+    pub(super) only: bool,
+}
+
+impl<'a> Want<'a> {
+    /// Whichever server has this path.
+    pub(in crate::transfer) fn path(path: &'a RemotePath) -> Self {
+        Self { path: Some(path), ..Self::default() }
+    }
+
+    /// This server while it answers, else another one.
+    pub(in crate::transfer) fn rather(self, server: Option<&'a str>) -> Self {
+        Self { server, ..self }
+    }
+
+    /// This server and no other; any, with `None`.
+    pub(in crate::transfer) fn only(self, server: Option<&'a str>) -> Self {
+        Self { server, only: server.is_some(), ..self }
+    }
+}
