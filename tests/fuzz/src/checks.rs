@@ -128,7 +128,8 @@ fn passive(data: &[u8]) {
     for code in ["227 ", "229 "] {
         let plain = framing::normalise(&[code.as_bytes(), data].concat());
         assert!(plain.starts_with(&code.as_bytes()[..3]));
-        if plain.starts_with(b"227 passive (") {
+        // What can't be read stays as it came, also where it begins like what is made of one that can.
+        if plain.starts_with(b"227 passive (") && !data.starts_with(b"passive (") {
             let text = std::str::from_utf8(&plain).unwrap_or_default();
             let numbers =
                 text.trim_end().trim_end_matches(')').trim_start_matches("227 passive (").split(',');

@@ -22,6 +22,7 @@ const REPLIES: &[(&str, &[&str])] = &[
             "Extended Passive Mode (|||6446|)\r\n",
             "ok (!1!10.0.0.1!99!)\r\n",
             "(999,1,2,3,4,5)\r\n",
+            "passive (,200,03",
         ],
     ),
     (
