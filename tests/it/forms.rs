@@ -277,6 +277,8 @@ fn a_run_that_outlasts_the_process_that_drives_it_for_another_command_is_answere
 #[test]
 fn a_backup_is_kept_by_itself_and_can_be_restored() {
     let mut environment = environment();
+    // Compiled beforehand: the run has to be under way when the first backup is taken.
+    environment.run(&[std::path::Path::new("run"), &guest("misbehaving")]).unwrap().expect_code(2);
     environment.configure("[state]\nbackup = \"kept.backup\"").unwrap();
     let mut sleep = environment.command();
     sleep.arg("run").arg(guest("misbehaving")).args(["-i", "how=sleep", "-i", "count=3"]);

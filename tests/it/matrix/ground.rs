@@ -102,6 +102,13 @@ impl Ground {
         std::fs::create_dir(self.there()).unwrap();
     }
 
+    /// Removes them: some servers are the slower the more there is around.
+    pub fn clear(&self) {
+        for folder in [self.here(), self.there()] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
     pub async fn end(self) {
         self.client.transfers.close().await;
         if let Running::Embedded(handle, _folder) = self.running {

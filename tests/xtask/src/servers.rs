@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use testkit::proxies::Program;
-use testkit::servers::{Kind, Options, PASSWORD, Server, Tls};
+use testkit::servers::{Kind, Options, PASSWORD, Server};
 
 use crate::{command, debian};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let mut running = Vec::new();
     for kind in Kind::ALL {
-        for tls in [Tls::None, kind.tls()] {
+        for &tls in kind.securities() {
             let server = Server::start(kind, &Options { tls, ..Options::default() })?;
             println!("# {kind}; its folder is {}", server.root().display());
             println!("{}", server.site(&format!("{kind}-{tls:?}").to_lowercase()));

@@ -210,6 +210,8 @@ impl Session {
                 Meaning::Unsupported | Meaning::BadCall | Meaning::NotFound | Meaning::Refused => {
                     self.set_mtime = self.set_mtime.next();
                 }
+                // rclone has "450 File not available" for that.
+                Meaning::Busy if self.set_mtime == SetMtime::Mdtm => self.set_mtime = self.set_mtime.next(),
                 Meaning::Denied => return Ok(false),
                 _ => return Err(self.refused(&reply, &doing)),
             }

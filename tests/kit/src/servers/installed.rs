@@ -29,11 +29,12 @@ impl Kind {
     /// Those that are run on machines that many people use.
     pub const COMMON: [Kind; 3] = [Kind::Vsftpd, Kind::Proftpd, Kind::PureFtpd];
 
-    /// How it does TLS.
-    pub fn tls(self) -> Tls {
+    /// What it can be started with.
+    pub fn securities(self) -> &'static [Tls] {
         match self {
-            Kind::Vsftpd | Kind::Proftpd | Kind::PureFtpd | Kind::Pyftpdlib => Tls::Explicit,
-            Kind::Rclone => Tls::Implicit,
+            Kind::Vsftpd | Kind::Proftpd => &[Tls::None, Tls::Explicit, Tls::Implicit],
+            Kind::PureFtpd | Kind::Pyftpdlib => &[Tls::None, Tls::Explicit],
+            Kind::Rclone => &[Tls::None],
         }
     }
 

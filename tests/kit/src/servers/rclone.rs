@@ -29,11 +29,7 @@ pub(super) fn prepare(place: &Place<'_>) -> Result<Vec<OsString>> {
     }
     match place.options.tls {
         Tls::None => {}
-        Tls::Implicit => {
-            add("--cert", place.certificate.chain.display().to_string());
-            add("--key", place.certificate.key.display().to_string());
-        }
-        Tls::Explicit => bail!("rclone has implicit TLS only"),
+        Tls::Explicit | Tls::Implicit => bail!("rclone's data connections are always in clear"),
     }
     Ok(arguments)
 }
