@@ -31,6 +31,7 @@ fn client_of(server: &Scripted, tls: bool, attempts: u32) -> Client {
         site.limits = SiteLimits {
             reply: DEADLINE,
             connect: DEADLINE,
+            greeting: DEADLINE,
             idle: DEADLINE,
             final_reply: FINAL_DEADLINE,
             settle: Duration::from_millis(50),

@@ -225,6 +225,14 @@ impl Ground {
         }
     }
 
+    /// Waits until a part in a folder has so many bytes.
+    pub async fn part_has(&self, bytes: u64, folder: PathBuf) {
+        let is_long = |part: &PathBuf| std::fs::metadata(part).is_ok_and(|found| found.len() >= bytes);
+        while !parts_in(&folder).iter().any(is_long) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     /// No part is left on either side.
     pub fn judge_tidy(&self) -> Result<()> {
         for folder in [self.here(), self.there()] {

@@ -110,8 +110,10 @@ async fn killed(ground: &Ground) -> Result<()> {
     let first = ground.job("a.bin", "a.bin", slow);
     let (log, part) = (first.log.clone(), first.part.clone());
     let client = &ground.client;
-    let killed = tokio::time::timeout(Duration::from_millis(700), client.transfers.upload(first)).await;
-    ensure!(killed.is_err(), "it was done before the kill");
+    tokio::select! {
+        outcome = client.transfers.upload(first) => anyhow::bail!("it was done before the kill: {outcome:?}"),
+        () = ground.part_has(1 << 20, ground.here()) => {}
+    }
     let job = ground.job("a.bin", "a.bin", TransferOptions::default());
     let receipt = crate::client::Client::transfers()
         .upload(orchestrator_host::transfer::Job { log, part, ..job })

@@ -18,7 +18,7 @@ use super::replies::{self, Reply};
 use super::session::{Control, control_fault};
 use super::tls::{TlsContext, tls_fault};
 use super::wire::{Late, Signals};
-use crate::model::{Fault, FaultCode, Site};
+use crate::model::{Fault, FaultClass, FaultCode, Site};
 
 /// How long an address has to answer before the next one is tried beside it (RFC 8305, 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
@@ -199,7 +199,12 @@ pub(super) fn connect_fault(
 /// Why there is no TLS after AUTH TLS. There is no going on in clear (F20).
 pub(super) fn secure_fault(error: &FtpError, tls: &TlsContext, doing: &str, place: &Place) -> Fault {
     if let Some(cause) = tls.take_failure() {
-        return tls_fault(&cause, doing, place);
+        let fault = tls_fault(&cause, doing, place);
+        let inner = cause.get_ref().and_then(|inner| inner.downcast_ref());
+        // After its 234 a server speaks TLS; one that says something in clear is in trouble (F19), or has
+        // lost a race with our first words, as libunftp does under load.
+        let in_clear = matches!(inner, Some(rustls::Error::InvalidMessage(_)));
+        return if in_clear { fault.with_class(FaultClass::Transient) } else { fault };
     }
     match error {
         FtpError::UnexpectedResponse(response) => {
