@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use orchestrator_host::clock::SystemClock;
 use orchestrator_host::model::{
-    ByteCount, DataMode, Fault, ItemId, Jitter, NameEncoding, Receipt, RemotePath, RetryPolicy, RunId,
-    SecretRef, Servers, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    ByteCount, Fault, ItemId, Jitter, Receipt, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits,
+    StepSeq, Timestamp, TlsMode, TlsPolicy, TransferOptions,
 };
 use orchestrator_host::transfer::ftp::FtpConnector;
 use orchestrator_host::transfer::{
@@ -52,24 +52,10 @@ impl Client {
         let authority = folder.path().join("authority.pem");
         std::fs::write(&authority, &place.authority).unwrap();
         let site = Site {
-            name: "peer".to_owned(),
-            host: place.address.ip().to_string(),
-            port: place.address.port(),
             user: place.user.to_owned(),
             password: Some(SecretRef::File(secret)),
             root: place.root.to_owned(),
-            tls: TlsPolicy {
-                mode: place.tls,
-                verify: TlsVerify::Full,
-                ca_file: Some(authority),
-                client_cert: None,
-                client_key: None,
-            },
-            mode: DataMode::Passive,
-            encoding: NameEncoding::Utf8,
-            list_time_zone: None,
-            proxy: None,
-            servers: Servers::default(),
+            tls: TlsPolicy { ca_file: Some(authority), ..TlsPolicy::new(place.tls) },
             limits: SiteLimits { settle: Duration::from_millis(100), ..SiteLimits::default() },
             retry: RetryPolicy {
                 initial_delay_ms: 5,
@@ -77,6 +63,7 @@ impl Client {
                 jitter: Jitter::None,
                 ..RetryPolicy::default()
             },
+            ..Site::new("peer", place.address.ip().to_string(), place.address.port())
         };
         Self { folder, root, site: Arc::new(site), transfers: Self::transfers() }
     }

@@ -156,6 +156,14 @@ impl Default for SiteLimits {
     }
 }
 
+impl TlsPolicy {
+    /// TLS from `mode` on, the server's certificate checked against the system's roots.
+    #[must_use]
+    pub fn new(mode: TlsMode) -> Self {
+        Self { mode, verify: TlsVerify::Full, ca_file: None, client_cert: None, client_key: None }
+    }
+}
+
 /// A named remote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -190,4 +198,27 @@ pub struct Site {
     pub retry: RetryPolicy,
     /// Its servers, where it has several; then `host` and `port` stand for none of them.
     pub servers: Servers,
+}
+
+impl Site {
+    /// A site of which nothing else is said: `anonymous`, explicit TLS, passive, all limits by default.
+    #[must_use]
+    pub fn new(name: impl Into<String>, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            name: name.into(),
+            host: host.into(),
+            port,
+            user: "anonymous".to_owned(),
+            password: None,
+            root: String::new(),
+            tls: TlsPolicy::new(TlsMode::Explicit),
+            mode: DataMode::Passive,
+            encoding: NameEncoding::default(),
+            list_time_zone: None,
+            proxy: None,
+            limits: SiteLimits::default(),
+            retry: RetryPolicy::default(),
+            servers: Servers::default(),
+        }
+    }
 }

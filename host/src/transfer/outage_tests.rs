@@ -19,9 +19,8 @@ use super::ftp::FtpConnector;
 use super::{Job, LocalRoot, MemoryLog, Options, PartName, Stop, Transfers, Unwatched};
 use crate::clock::SystemClock;
 use crate::model::{
-    Balance, ByteCount, DataMode, Endpoint, Fault, IfExists, ItemId, NameEncoding, Receipt, RemotePath,
-    RetryPolicy, RunId, SecretRef, Servers, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy,
-    TlsVerify, TransferOptions,
+    Balance, ByteCount, Endpoint, Fault, IfExists, ItemId, Receipt, RemotePath, RetryPolicy, RunId,
+    SecretRef, Servers, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TransferOptions,
 };
 
 /// How long servers are tormented, where nobody says otherwise.
@@ -75,23 +74,10 @@ impl Ground {
         let endpoints = if servers.len() > 1 { servers.iter().map(endpoint).collect() } else { Vec::new() };
         let short = Duration::from_secs(2);
         let site = Site {
-            name: "soak".into(),
-            host: first.address().ip().to_string(),
-            port: first.address().port(),
             user: first.user().to_owned(),
             password: Some(SecretRef::File(secret)),
             root: "data".into(),
-            tls: TlsPolicy {
-                mode: TlsMode::None,
-                verify: TlsVerify::Full,
-                ca_file: None,
-                client_cert: None,
-                client_key: None,
-            },
-            mode: DataMode::Passive,
-            encoding: NameEncoding::Utf8,
-            list_time_zone: None,
-            proxy: None,
+            tls: TlsPolicy::new(TlsMode::None),
             limits: SiteLimits {
                 reply: short,
                 connect: short,
@@ -108,6 +94,7 @@ impl Ground {
                 ..RetryPolicy::default()
             },
             servers: Servers { endpoints, balance: Balance::RoundRobin, ..Servers::default() },
+            ..Site::new("soak", first.address().ip().to_string(), first.address().port())
         };
         let servers = servers.into_iter().map(|server| Arc::new(Mutex::new(server))).collect();
         Self { servers, folder, root, site: Arc::new(site), sources, steps: AtomicU64::new(0) }

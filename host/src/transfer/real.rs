@@ -14,8 +14,8 @@ use super::ftp::FtpConnector;
 use super::{Evidence, Job, LocalRoot, MemoryLog, Options, PartName, Stop, Transfers, Unwatched};
 use crate::clock::SystemClock;
 use crate::model::{
-    ByteCount, DataMode, ItemId, NameEncoding, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits,
-    StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    ByteCount, ItemId, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits, StepSeq, Timestamp,
+    TlsMode, TlsPolicy, TransferOptions,
 };
 
 /// A server, a folder on this side, and the site between them.
@@ -40,30 +40,20 @@ impl Ground {
         let secret = folder.path().join(".secret");
         std::fs::write(&secret, PASSWORD).unwrap();
         let site = Site {
-            name: kind.to_string(),
-            host: server.address().ip().to_string(),
-            port: server.address().port(),
             user: server.user().to_owned(),
             password: Some(SecretRef::File(secret)),
             root: "data".into(),
             tls: TlsPolicy {
-                mode: match tls {
+                ca_file: (tls != Tls::None).then(|| server.certificate().authority.clone()),
+                ..TlsPolicy::new(match tls {
                     Tls::None => TlsMode::None,
                     Tls::Explicit => TlsMode::Explicit,
                     Tls::Implicit => TlsMode::Implicit,
-                },
-                verify: TlsVerify::Full,
-                ca_file: (tls != Tls::None).then(|| server.certificate().authority.clone()),
-                client_cert: None,
-                client_key: None,
+                })
             },
-            mode: DataMode::Passive,
-            encoding: NameEncoding::Utf8,
-            list_time_zone: None,
-            proxy: None,
             limits: SiteLimits { settle: Duration::from_millis(300), ..SiteLimits::default() },
             retry: RetryPolicy { initial_delay_ms: 50, ..RetryPolicy::default() },
-            servers: crate::model::Servers::default(),
+            ..Site::new(kind.to_string(), server.address().ip().to_string(), server.address().port())
         };
         let options = Options { commit_bytes: ByteCount(1 << 20), ..Options::default() };
         Self { server, folder, root, site: Arc::new(site), options }

@@ -19,8 +19,8 @@ use crate::engine::{Engine, EngineOptions, ResumeOptions, RunHandle, RunSpec, Si
 use crate::ftpd;
 use crate::journal::{MemoryStore, Store};
 use crate::model::{
-    DataMode, Fault, FolderGrant, Grants, NameEncoding, RetryPolicy, RunId, RunOutcome, SecretRef, Site,
-    SiteLimits, TlsMode, TlsPolicy, TlsVerify,
+    Fault, FolderGrant, Grants, RetryPolicy, RunId, RunOutcome, SecretRef, Site, SiteLimits, TlsMode,
+    TlsPolicy,
 };
 use crate::transfer::ftp::FtpConnector;
 use crate::transfer::{Options, Transfers};
@@ -139,26 +139,12 @@ fn runtime() -> Runtime {
 
 fn site(address: SocketAddr, password: &Path) -> Site {
     Site {
-        name: "acme".to_owned(),
-        host: address.ip().to_string(),
-        port: address.port(),
         user: "oracle".to_owned(),
         password: Some(SecretRef::File(password.to_owned())),
-        root: String::new(),
-        tls: TlsPolicy {
-            mode: TlsMode::None,
-            verify: TlsVerify::Full,
-            ca_file: None,
-            client_cert: None,
-            client_key: None,
-        },
-        mode: DataMode::Passive,
-        encoding: NameEncoding::Utf8,
-        list_time_zone: None,
-        proxy: None,
+        tls: TlsPolicy::new(TlsMode::None),
         limits: SiteLimits { settle: Duration::ZERO, ..SiteLimits::default() },
         retry: RetryPolicy { initial_delay_ms: 10, max_delay_ms: 100, ..RetryPolicy::default() },
-        servers: crate::model::Servers::default(),
+        ..Site::new("acme", address.ip().to_string(), address.port())
     }
 }
 

@@ -12,8 +12,8 @@ use super::server::Server;
 use super::session::{Dialer, SECOND};
 use crate::clock::Clock;
 use crate::model::{
-    Balance, ByteCount, DataMode, Endpoint, Fault, ItemId, NameEncoding, Receipt, RemotePath, RetryPolicy,
-    RunId, Servers, Site, SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TlsVerify, TransferOptions,
+    Balance, ByteCount, Endpoint, Fault, ItemId, Receipt, RemotePath, RunId, Servers, Site, StepSeq,
+    Timestamp, TlsMode, TlsPolicy, TransferOptions,
 };
 use crate::transfer::{
     Job, LocalRoot, MemoryLog, Options, PartName, Stop, TransferLog, Transfers, Unwatched, Watch,
@@ -241,28 +241,7 @@ impl Rig {
 }
 
 fn site() -> Site {
-    Site {
-        name: "here".into(),
-        host: "localhost".into(),
-        port: 21,
-        user: "me".into(),
-        password: None,
-        root: String::new(),
-        tls: TlsPolicy {
-            mode: TlsMode::None,
-            verify: TlsVerify::Full,
-            ca_file: None,
-            client_cert: None,
-            client_key: None,
-        },
-        mode: DataMode::Passive,
-        encoding: NameEncoding::Utf8,
-        list_time_zone: None,
-        proxy: None,
-        limits: SiteLimits::default(),
-        retry: RetryPolicy::default(),
-        servers: Servers::default(),
-    }
+    Site { user: "me".into(), tls: TlsPolicy::new(TlsMode::None), ..Site::new("here", "localhost", 21) }
 }
 
 /// Bytes without a pattern, always the same.

@@ -12,10 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::FtpConnector;
 use crate::clock::SystemClock;
-use crate::model::{
-    DataMode, Fault, NameEncoding, RemotePath, RetryPolicy, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy,
-    TlsVerify,
-};
+use crate::model::{Fault, RemotePath, SecretRef, Site, SiteLimits, TlsMode, TlsPolicy, TlsVerify};
 use crate::transfer::{Connect, Remote};
 
 /// What the server does for one command.
@@ -134,23 +131,9 @@ impl Scripted {
 
     fn site_within(&self, wait: Duration) -> Site {
         Site {
-            name: "acme".to_owned(),
-            host: self.ip.to_string(),
-            port: self.port,
             user: "u".to_owned(),
             password: Some(SecretRef::Command("printf canary-pw".to_owned())),
-            root: String::new(),
-            tls: TlsPolicy {
-                mode: TlsMode::None,
-                verify: TlsVerify::None,
-                ca_file: None,
-                client_cert: None,
-                client_key: None,
-            },
-            mode: DataMode::Passive,
-            encoding: NameEncoding::Utf8,
-            list_time_zone: None,
-            proxy: None,
+            tls: TlsPolicy { verify: TlsVerify::None, ..TlsPolicy::new(TlsMode::None) },
             limits: SiteLimits {
                 reply: wait,
                 connect: wait,
@@ -159,8 +142,7 @@ impl Scripted {
                 final_reply: wait,
                 ..SiteLimits::default()
             },
-            retry: RetryPolicy::default(),
-            servers: crate::model::Servers::default(),
+            ..Site::new("acme", self.ip.to_string(), self.port)
         }
     }
 
