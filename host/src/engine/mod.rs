@@ -12,6 +12,8 @@
 //! | `drive` | one run from its instantiation to its outcome |
 //! | `outcome` | what a guest's end means for its run |
 //! | `look` | listings and histories: reading without driving |
+//! | `replay` | once more along what is recorded, without effect |
+//! | `retry`, `purge` | runs that have ended: going back, and being forgotten |
 //! | `error` | why a run isn't begun or found |
 
 mod engine;
@@ -19,7 +21,10 @@ mod handle;
 
 mod drive;
 mod outcome;
+
 mod purge;
+mod replay;
+mod retry;
 
 mod look;
 
@@ -31,6 +36,7 @@ pub use error::Error;
 pub use handle::RunHandle;
 pub use look::{ListFilter, RunDetail, RunLine};
 pub use purge::PurgeFilter;
+pub use replay::{ReplayEnd, ReplayOptions, Replayed};
 
 #[cfg(test)]
 mod tests;

@@ -41,11 +41,11 @@ pub struct Options {
 /// One process that holds a state.
 #[derive(Debug)]
 pub struct Node {
-    engine: Engine,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    pub(super) engine: Engine,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
     transfers: Transfers,
-    component_bytes_max: u64,
+    pub(super) component_bytes_max: u64,
     _backups: Option<Backups>,
 }
 
@@ -56,20 +56,33 @@ impl Node {
     /// [`Error::InUse`] where another process holds the state; `state.damaged` and
     /// `state.unwritable`.
     pub async fn open(options: Options) -> Result<Self, Error> {
-        let state = options.config.state.0.clone();
-        let folder = state.clone();
+        let folder = options.config.state.0.clone();
         let opening =
             tokio::task::spawn_blocking(move || SledStore::open(&folder, journal::Options::default()));
         let store: Arc<dyn Store> = match opening.await {
             Ok(opened) => Arc::new(opened.map_err(of_journal)?),
             Err(error) => return Err(bug(format!("opening the state failed: {error}"))),
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let backup = options.config.backup.clone();
+        let mut node = Self::over(store, Arc::new(SystemClock::new()), options).await?;
+        node._backups =
+            backup.map(|(to, every)| Backups::start(node.store.clone(), node.clock.clone(), to, every));
+        Ok(node)
+    }
+
+    /// All that works on a store.
+    pub(super) async fn over(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let state = options.config.state.0.clone();
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
-        let backup = options.config.backup.clone();
-        let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
+        // Without a state there is no place for compiled workflows either.
+        let cache = state.exists().then(|| state.join(CACHE));
+        let wasm = wasm::Options { cache, limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
         let (store_of_engine, transfers_of_engine) = (store.clone(), transfers.clone());
         let options = EngineOptions {
@@ -80,9 +93,8 @@ impl Node {
             wasm,
         };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
-        let backups = backup.map(|(to, every)| Backups::start(store.clone(), clock.clone(), to, every));
         let component_bytes_max = limits.component_bytes_max;
-        Ok(Self { engine, store, clock, transfers, component_bytes_max, _backups: backups })
+        Ok(Self { engine, store, clock, transfers, component_bytes_max, _backups: None })
     }
 
     async fn answer(
@@ -119,6 +131,21 @@ impl Node {
                     Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
                 }
             }
+            Request::Retry { run, from } => {
+                let run = self.find(&run, &[]).await?;
+                let handle = self.engine.retry(&run, from).await.map_err(|error| of_engine(error, None))?;
+                Ok(follow(&handle, replies, Some(interrupted)).await)
+            }
+            Request::Replay { run, workflow, until } => {
+                let run = self.find(&run, &[]).await?;
+                self.replay(run, workflow, until, replies).await
+            }
+            Request::Export { run, to } => {
+                let run = self.find(&run, &[]).await?;
+                let report = journal::export_run(&self.store, &run, &to).await.map_err(of_journal)?;
+                Ok(Reply::BackedUp { holds: counts(report) })
+            }
+            Request::Import { from } => self.import(&from).await,
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
@@ -179,7 +206,7 @@ impl Node {
     }
 
     /// The run that is meant; `last` is the newest that stands as one of `statuses` (any, if empty).
-    async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
+    pub(super) async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
         let all = |statuses: &[RunStatus], max| ListFilter { statuses: statuses.to_vec(), before: None, max };
         let list = async |filter: ListFilter| {
             self.engine.list(&filter).await.map_err(|error| of_engine(error, None))
@@ -293,7 +320,7 @@ async fn follow(
 }
 
 /// Reads a component, up to its bound.
-async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
+pub(super) async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
     use tokio::io::AsyncReadExt;
     let failed = |error: std::io::Error| {
         Error::from(Fault::local(format_args!("read the workflow {}", path.display()), &error))
@@ -319,14 +346,14 @@ fn bug(message: String) -> Error {
     Fault::new(crate::model::FaultCode::HostBug, message).into()
 }
 
-fn of_journal(error: journal::Error) -> Error {
+pub(super) fn of_journal(error: journal::Error) -> Error {
     match error {
         journal::Error::InUse { dir, pid } => Error::InUse { state: dir, pid },
         error => error.to_fault().into(),
     }
 }
 
-fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
+pub(super) fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
     match error {
         engine::Error::Refused(refusal) => {
             let message = match workflow {
