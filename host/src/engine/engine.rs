@@ -14,7 +14,9 @@ use super::outcome::unfit;
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, Claim, RunCreated, RunHead, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{
+    self, BlobId, Claim, NewFiring, RunCreated, RunHead, RunState, StepLog, Store, Stored, Summary,
+};
 use crate::model::{
     Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
 };
@@ -138,16 +140,28 @@ impl Engine {
     /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::Unready`],
     /// [`Error::State`], [`Error::Stopping`].
     pub async fn submit(&self, spec: RunSpec) -> Result<RunHandle, Error> {
+        self.begin(spec, None).await
+    }
+
+    /// Begins a run, as that of a firing under an id of its own if it is one's.
+    pub(super) async fn begin(
+        &self,
+        spec: RunSpec,
+        firing: Option<(RunId, NewFiring)>,
+    ) -> Result<RunHandle, Error> {
         let input = spec.input.to_string();
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
         }
-        self.inner.sites.ready(&spec.grants).map_err(Error::Unready)?;
+        self.ready(&spec.grants)?;
         let component = Bytes::from(spec.component);
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
         let began_at = self.inner.clock.now();
-        let run = RunId::new(began_at, random()?);
+        let (run, firing) = match firing {
+            Some((run, firing)) => (run, Some(firing)),
+            None => (RunId::new(began_at, random()?), None),
+        };
         let created = RunCreated {
             run: run.clone(),
             workflow: spec.name,
@@ -164,8 +178,8 @@ impl Engine {
         };
         let facts = facts(&created, digest);
         let grants = created.grants.clone();
-        let steps =
-            StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
+        let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
+        let steps = StepLog::create_for(store, clock, created, firing).await?;
         let handle = RunHandle::new(run, steps.control());
         let reach = self.reach(handle.id(), grants, spec.rate_limit);
         self.start(guest, steps, facts, reach, input, handle, false).await
@@ -270,23 +284,6 @@ impl Engine {
         }
     }
 
-    /// Goes on with every run that a process left behind, oldest first. Runs that may be the cause
-    /// of crashes are paused instead.
-    ///
-    /// # Errors
-    /// [`Error::State`].
-    pub async fn recover(&self) -> Result<Vec<RunHandle>, Error> {
-        let statuses = vec![RunStatus::Running, RunStatus::Cancelling];
-        let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
-        let mut handles = Vec::new();
-        for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
-            handles.push(
-                self.resume(&line.run, ResumeOptions { unasked: true, ..ResumeOptions::default() }).await?,
-            );
-        }
-        Ok(handles)
-    }
-
     /// Ends in good order: takes no new run, interrupts all, and waits until their offsets are
     /// committed.
     pub async fn stop(&self) {
@@ -318,6 +315,12 @@ impl Engine {
         self.live().runs.contains_key(run)
     }
 
+    /// The run, if this process drives it.
+    #[must_use]
+    pub fn handle(&self, run: &RunId) -> Option<RunHandle> {
+        self.live().runs.get(run).cloned()
+    }
+
     fn live(&self) -> MutexGuard<'_, Live> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -327,8 +330,13 @@ impl Engine {
         Timestamp(self.inner.clock.now().0.saturating_add(limit))
     }
 
+    /// Whether all that is granted can be used as it is configured.
+    pub(super) fn ready(&self, grants: &Grants) -> Result<(), Error> {
+        self.inner.sites.ready(grants).map_err(Error::Unready)
+    }
+
     /// A component, compiled and linked.
-    async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
+    pub(super) async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
         let tools = self.tools().await?;
         let loaded = tools.runtime.load(bytes).await?;
         let guest = Guest::link(&tools.linker, &loaded.component)?;

@@ -11,6 +11,7 @@
 //! | `handle` | [`RunHandle`]: one live run, for those who watch or stop it |
 //! | `drive` | one run from its instantiation to its outcome |
 //! | `outcome` | what a guest's end means for its run |
+//! | `pinned`, `recover` | runs of schedules; runs that a process left behind |
 //! | `look` | listings and histories: reading without driving |
 //! | `error` | why a run isn't begun or found |
 
@@ -19,7 +20,9 @@ mod handle;
 
 mod drive;
 mod outcome;
+mod pinned;
 mod purge;
+mod recover;
 
 mod look;
 

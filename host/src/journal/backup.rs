@@ -1,7 +1,7 @@
 //! Backup and restore: everything of a store in one file, taken while runs go on, each run as of one
 //! instant.
 //!
-//! A restored run is paused: its effects after the backup may exist, and only somebody who knows of
+//! Schedules come with their firings, so that nothing fires twice. A restored run is paused: its effects after the backup may exist, and only somebody who knows of
 //! them, or who lets every later effect be verified, may let it go on.
 
 use std::fs::{self, File};
@@ -16,23 +16,32 @@ use serde::{Deserialize, Serialize};
 use super::control::pause_resting;
 use super::error::Error;
 use super::frames::{FrameReader, FrameWriter};
-use super::store::{BlobId, RunExport, RunHead, Store, Versioned};
+use super::store::{
+    BlobId, Firing, FiringKey, NewFiring, RunExport, RunHead, Store, StoredSchedule, Versioned,
+};
 use super::summary::Summary;
 use crate::clock::Clock;
 use crate::crash;
-use crate::model::{Fault, FaultCode, PauseReason, RunId};
+use crate::model::{Fault, FaultCode, PauseReason, RunId, Timestamp};
 
 /// The format of backups, in their first frame.
 ///
 /// Changelog
 /// - 1: the first.
-const BACKUP_FORMAT: u32 = 1;
+/// - 2: schedules and their firings, and their numbers among the counts.
+const BACKUP_FORMAT: u32 = 2;
+
+/// Backups of this format are read too: they have no schedules.
+const WITHOUT_SCHEDULES: u32 = 1;
+
+/// Where a restored store keeps when it was restored: schedules that are older wait for somebody.
+const RESTORED_AT: &str = "restored-at";
 
 /// Runs or values that are asked for at a time.
 const PAGE: usize = 256;
 
 /// Kinds of frames, in the order in which they come: the format, blobs before the runs that refer to
-/// them, each run with its entries and rows after it, values, and the counts.
+/// them, each run with its entries and rows after it, values, schedules, their firings, and the counts.
 mod kind {
     pub(super) const FORMAT: u8 = 0;
     pub(super) const BLOB: u8 = 1;
@@ -41,6 +50,8 @@ mod kind {
     pub(super) const ROW: u8 = 4;
     pub(super) const VALUE: u8 = 5;
     pub(super) const END: u8 = 6;
+    pub(super) const SCHEDULE: u8 = 7;
+    pub(super) const FIRING: u8 = 8;
 }
 
 /// What a backup holds.
@@ -54,6 +65,41 @@ pub struct BackupReport {
     pub blobs: u64,
     /// Values outside of runs.
     pub values: u64,
+    /// Schedules.
+    pub schedules: u64,
+    /// Firings of all schedules.
+    pub firings: u64,
+}
+
+/// The counts of format 1.
+#[derive(Deserialize)]
+struct FirstReport {
+    runs: u64,
+    entries: u64,
+    blobs: u64,
+    values: u64,
+}
+
+impl From<FirstReport> for BackupReport {
+    fn from(FirstReport { runs, entries, blobs, values }: FirstReport) -> Self {
+        Self { runs, entries, blobs, values, ..Self::default() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ScheduleFrame {
+    name: String,
+    component: [u8; 32],
+    value: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FiringFrame {
+    schedule: String,
+    nominal: u64,
+    round: u16,
+    run: Option<String>,
+    detail: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,9 +160,7 @@ async fn write(
             let Some(export) = store.export(&head.run).await? else { continue };
             for id in &export.blobs {
                 if written.insert(*id) {
-                    let bytes = store.blob(*id).await?;
-                    let bytes = bytes.ok_or_else(|| Error::damaged(format!("blob {id} is missing")))?;
-                    out.write(kind::BLOB, &bytes).map_err(failed)?;
+                    out.write(kind::BLOB, &needed(store, *id).await?).map_err(failed)?;
                     report.blobs += 1;
                 }
             }
@@ -142,6 +186,34 @@ async fn write(
             report.values += 1;
         }
     }
+
+    // Firings are read after their schedule: one that is made meanwhile is in the backup without its run,
+    // which is as if that had been removed since.
+    let mut after: Option<String> = None;
+    loop {
+        let schedules = store.schedules(after.as_deref(), PAGE).await?;
+        let Some((last, _)) = schedules.last() else { break };
+        after = Some(last.clone());
+        for (name, StoredSchedule { component, value, .. }) in schedules {
+            if written.insert(component) {
+                out.write(kind::BLOB, &needed(store, component).await?).map_err(failed)?;
+                report.blobs += 1;
+            }
+            let frame = ScheduleFrame { name: name.clone(), component: component.0, value: value.to_vec() };
+            out.write(kind::SCHEDULE, &encode(&frame)?).map_err(failed)?;
+            report.schedules += 1;
+            let mut before: Option<FiringKey> = None;
+            loop {
+                let firings = store.firings(&name, before.as_ref(), PAGE).await?;
+                let Some(last) = firings.last() else { break };
+                before = Some(last.key.clone());
+                for firing in firings {
+                    out.write(kind::FIRING, &encode(&FiringFrame::from(firing))?).map_err(failed)?;
+                    report.firings += 1;
+                }
+            }
+        }
+    }
     out.write(kind::END, &encode(&report)?).map_err(failed)?;
     let mut buffered = out.finish().map_err(failed)?;
     buffered.flush().map_err(failed)?;
@@ -149,12 +221,16 @@ async fn write(
     Ok((report, file))
 }
 
+async fn needed(store: &Arc<dyn Store>, id: BlobId) -> Result<Bytes, Error> {
+    store.blob(id).await?.ok_or_else(|| Error::damaged(format!("blob {id} is missing")))
+}
+
 /// Reads a whole backup without using it.
 ///
 /// # Errors
 /// [`Error::Damaged`] where it is cut or damaged, [`Error::Version`] for another version's.
 pub fn verify_backup(path: &Path) -> Result<BackupReport, Error> {
-    let mut frames = open(path)?;
+    let (mut frames, format) = open(path)?;
     let mut found = BackupReport::default();
     loop {
         let (kind, payload) = frames.read()?;
@@ -164,8 +240,10 @@ pub fn verify_backup(path: &Path) -> Result<BackupReport, Error> {
             kind::ENTRY => found.entries += 1,
             kind::ROW => {}
             kind::VALUE => found.values += 1,
+            kind::SCHEDULE => found.schedules += 1,
+            kind::FIRING => found.firings += 1,
             kind::END => {
-                let report: BackupReport = decode(&payload)?;
+                let report = decode_report(format, &payload)?;
                 if report != found {
                     return Err(Error::damaged(format!("the backup holds {found:?} of {report:?}")));
                 }
@@ -182,7 +260,7 @@ pub(super) async fn fill(
     clock: &Arc<dyn Clock>,
     path: &Path,
 ) -> Result<BackupReport, Error> {
-    let mut frames = open(path)?;
+    let (mut frames, format) = open(path)?;
     loop {
         let (kind, payload) = frames.read()?;
         match kind {
@@ -202,10 +280,38 @@ pub(super) async fn fill(
                 let (key, value): (String, Vec<u8>) = decode(&payload)?;
                 store.put_if(&key, None, Some(value.into())).await?;
             }
-            kind::END => return decode(&payload),
+            kind::SCHEDULE => {
+                let ScheduleFrame { name, component, value } = decode(&payload)?;
+                store.put_schedule(&name, None, BlobId(component), value.into()).await?;
+            }
+            kind::FIRING => {
+                let frame: FiringFrame = decode(&payload)?;
+                store.note_firing(frame.into_domain()?).await?;
+            }
+            kind::END => {
+                mark_restored(store, clock.now()).await?;
+                return decode_report(format, &payload);
+            }
             other => return Err(unknown(other)),
         }
     }
+}
+
+/// What the store held before may have fired since: whoever looks after schedules has to know.
+async fn mark_restored(store: &Arc<dyn Store>, at: Timestamp) -> Result<(), Error> {
+    let version = store.value(RESTORED_AT).await?.map(|value| value.version);
+    store.put_if(RESTORED_AT, version, Some(Bytes::copy_from_slice(&at.0.to_le_bytes()))).await?;
+    Ok(())
+}
+
+/// When the store was restored from a backup, if it was.
+///
+/// # Errors
+/// Those of [`Store::value`]; [`Error::Damaged`] for what is no time.
+pub async fn restored_at(store: &Arc<dyn Store>) -> Result<Option<Timestamp>, Error> {
+    let Some(value) = store.value(RESTORED_AT).await? else { return Ok(None) };
+    let at = value.value[..].try_into().map_err(|_| Error::damaged("the time of the restore is no time"))?;
+    Ok(Some(Timestamp(u64::from_le_bytes(at))))
 }
 
 fn restored(run: &RunId) -> Fault {
@@ -257,13 +363,43 @@ impl RunFrame {
     }
 }
 
-fn open(path: &Path) -> Result<FrameReader<BufReader<File>>, Error> {
+impl From<Firing> for FiringFrame {
+    fn from(firing: Firing) -> Self {
+        Self {
+            schedule: firing.key.schedule,
+            nominal: firing.key.nominal.0,
+            round: firing.key.round,
+            run: firing.run.map(String::from),
+            detail: firing.detail.to_vec(),
+        }
+    }
+}
+
+impl FiringFrame {
+    fn into_domain(self) -> Result<NewFiring, Error> {
+        let Self { schedule, nominal, round, run, detail } = self;
+        let run = run.map(|run| run.parse().map_err(Error::damaged)).transpose()?;
+        let key = FiringKey { schedule, nominal: Timestamp(nominal), round };
+        Ok(NewFiring { key, version: None, run, detail: detail.into() })
+    }
+}
+
+/// The counts at the end, as a format has them.
+fn decode_report(format: u32, payload: &[u8]) -> Result<BackupReport, Error> {
+    match format {
+        WITHOUT_SCHEDULES => decode::<FirstReport>(payload).map(BackupReport::from),
+        _ => decode(payload),
+    }
+}
+
+/// Opens a backup and reads its format.
+fn open(path: &Path) -> Result<(FrameReader<BufReader<File>>, u32), Error> {
     let file =
         File::open(path).map_err(|error| Error::unreadable(format!("opening {}", path.display()), &error))?;
     let mut frames = FrameReader::new(BufReader::with_capacity(1 << 20, file))?;
     match frames.read()? {
         (kind::FORMAT, payload) => match payload[..].try_into().map(u32::from_le_bytes) {
-            Ok(BACKUP_FORMAT) => Ok(frames),
+            Ok(format @ (WITHOUT_SCHEDULES | BACKUP_FORMAT)) => Ok((frames, format)),
             Ok(found) => Err(Error::Version { what: "the backup", found, supported: BACKUP_FORMAT }),
             Err(_) => Err(Error::damaged("the backup has no format")),
         },
