@@ -11,11 +11,10 @@ use wasmtime::component::Linker;
 use super::drive::Drive;
 use super::handle::{Patience, RunHandle};
 use super::outcome::unfit;
-use super::replay::{ReplayEnd, ReplayOptions};
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, RunCreated, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{self, BlobId, NewFiring, RunCreated, RunState, StepLog, Store, Stored, Summary};
 use crate::model::{
     Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
 };
@@ -139,6 +138,15 @@ impl Engine {
     /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::Unready`],
     /// [`Error::State`], [`Error::Stopping`].
     pub async fn submit(&self, spec: RunSpec) -> Result<RunHandle, Error> {
+        self.begin(spec, None).await
+    }
+
+    /// Begins a run, as that of a firing under an id of its own if it is one's.
+    pub(super) async fn begin(
+        &self,
+        spec: RunSpec,
+        firing: Option<(RunId, NewFiring)>,
+    ) -> Result<RunHandle, Error> {
         let input = spec.input.to_string();
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
@@ -148,7 +156,10 @@ impl Engine {
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
         let began_at = self.inner.clock.now();
-        let run = RunId::new(began_at, random()?);
+        let (run, firing) = match firing {
+            Some((run, firing)) => (run, Some(firing)),
+            None => (RunId::new(began_at, random()?), None),
+        };
         let created = RunCreated {
             run: run.clone(),
             workflow: spec.name,
@@ -164,7 +175,7 @@ impl Engine {
             statuses: Vec::new(),
         };
         let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
-        let steps = StepLog::create(store, clock, created.clone()).await?;
+        let steps = StepLog::create_for(store, clock, created.clone(), firing).await?;
         let handle = RunHandle::new(run, steps.control(), None);
         let drive = self.drive((digest, guest), steps, created, spec.rate_limit, handle, false).await?;
         self.start(drive).await
@@ -273,23 +284,6 @@ impl Engine {
         }
     }
 
-    /// Goes on with every run that a process left behind, oldest first. Runs that may be the cause
-    /// of crashes are paused instead.
-    ///
-    /// # Errors
-    /// [`Error::State`].
-    pub async fn recover(&self) -> Result<Vec<RunHandle>, Error> {
-        let statuses = vec![RunStatus::Running, RunStatus::Cancelling];
-        let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
-        let mut handles = Vec::new();
-        for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
-            handles.push(
-                self.resume(&line.run, ResumeOptions { unasked: true, ..ResumeOptions::default() }).await?,
-            );
-        }
-        Ok(handles)
-    }
-
     /// Ends in good order: takes no new run, interrupts all, and waits until their offsets are
     /// committed.
     pub async fn stop(&self) {
@@ -330,6 +324,12 @@ impl Engine {
         self.live().runs.contains_key(run)
     }
 
+    /// The run, if this process drives it.
+    #[must_use]
+    pub fn handle(&self, run: &RunId) -> Option<RunHandle> {
+        self.live().runs.get(run).cloned()
+    }
+
     fn live(&self) -> MutexGuard<'_, Live> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -355,20 +355,6 @@ impl Engine {
             Ok(Tools { runtime, linker })
         };
         self.inner.tools.get_or_try_init(make).await
-    }
-
-    /// Has another component go along all that a run has recorded, without any effect, and keeps it
-    /// where it did the same.
-    async fn rehearsed(&self, run: &RunId, component: Vec<u8>) -> Result<BlobId, Error> {
-        let how = ReplayOptions { workflow: Some(component.clone()), ..ReplayOptions::default() };
-        match self.replay(run, how).await?.end {
-            ReplayEnd::Stopped | ReplayEnd::Unfinished | ReplayEnd::Returned(_) => {
-                Ok(self.store().put_blob(component.into()).await?)
-            }
-            ReplayEnd::Differs(fault) | ReplayEnd::Trapped(fault) => {
-                Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
-            }
-        }
     }
 
     fn reach(&self, run: &RunId, grants: Grants, rate_limit: Option<u64>) -> Reach {

@@ -11,6 +11,7 @@
 //! | `handle` | [`RunHandle`]: one live run, for those who watch or stop it |
 //! | `drive` | one run from its instantiation to its outcome |
 //! | `outcome` | what a guest's end means for its run |
+//! | `pinned`, `recover` | runs of schedules; runs that a process left behind |
 //! | `look` | listings and histories: reading without driving |
 //! | `replay` | once more along what is recorded, without effect |
 //! | `retry`, `purge` | runs that have ended: going back, and being forgotten |
@@ -21,8 +22,10 @@ mod handle;
 
 mod drive;
 mod outcome;
+mod pinned;
 
 mod purge;
+mod recover;
 mod replay;
 mod retry;
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::handle::RunHandle;
 use super::outcome::End;
 use super::{Engine, Error};
-use crate::journal::{self, Ending, Halt, Rehearsal, RunState, StepLog};
+use crate::journal::{self, BlobId, Ending, Halt, Rehearsal, RunState, StepLog};
 use crate::model::{Fault, FaultCode, RunEvent, RunId, StepSeq};
 use crate::transfer::StopKind;
 
@@ -69,6 +69,20 @@ impl Engine {
         let drive = self.drive(loaded, steps, state.created.clone(), None, handle, true).await?;
         let (end, mut steps) = drive.rehearse().await;
         Ok(judge(end, &mut steps, &state, how.until).await)
+    }
+
+    /// Has another component go along all that a run has recorded, without any effect, and keeps it
+    /// where it did the same.
+    pub(super) async fn rehearsed(&self, run: &RunId, component: Vec<u8>) -> Result<BlobId, Error> {
+        let how = ReplayOptions { workflow: Some(component.clone()), ..ReplayOptions::default() };
+        match self.replay(run, how).await?.end {
+            ReplayEnd::Stopped | ReplayEnd::Unfinished | ReplayEnd::Returned(_) => {
+                Ok(self.store().put_blob(component.into()).await?)
+            }
+            ReplayEnd::Differs(fault) | ReplayEnd::Trapped(fault) => {
+                Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
+            }
+        }
     }
 }
 

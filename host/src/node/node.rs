@@ -152,8 +152,9 @@ impl Node {
             }
             Request::Check => {
                 let found = journal::check(&self.store).await.map_err(of_journal)?;
-                let holds = Counts { runs: found.runs, entries: found.entries, blobs: found.blobs };
-                Ok(Reply::Checked { report: StateReport { holds, problems: found.problems } })
+                let journal::CheckReport { runs, entries, blobs, schedules, problems } = found;
+                let holds = Counts { runs, entries, blobs, schedules };
+                Ok(Reply::Checked { report: StateReport { holds, problems } })
             }
             Request::Backup { to } => {
                 let written = journal::backup(&self.store, &to).await.map_err(of_journal)?;
@@ -266,7 +267,8 @@ pub async fn restore(state: &Path, backup: &Path) -> Result<Counts, Error> {
 }
 
 fn counts(report: journal::BackupReport) -> Counts {
-    Counts { runs: report.runs, entries: report.entries, blobs: report.blobs }
+    let journal::BackupReport { runs, entries, blobs, schedules, .. } = report;
+    Counts { runs, entries, blobs, schedules }
 }
 
 /// Tells of a run until it ends. `interrupted` ends it early.

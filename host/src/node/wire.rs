@@ -359,8 +359,11 @@ pub struct Counts {
     pub runs: u64,
     /// Entries of their journals.
     pub entries: u64,
-    /// Blobs that they refer to.
+    /// Blobs that they and the schedules refer to.
     pub blobs: u64,
+    /// Schedules.
+    #[serde(default)]
+    pub schedules: u64,
 }
 
 /// What reading all of a state found.
