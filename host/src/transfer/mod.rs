@@ -12,7 +12,7 @@
 //! | `hash`, `record` | hash states that can be saved; what a transfer keeps in its log |
 //! | `download`, `upload` | exact resume, step by step |
 //! | `effect` | renames and the like, with evidence |
-//! | `look` | stat, list, wait, small reads |
+//! | `look`, `wait` | stat, list, small reads; waiting for a file |
 
 pub mod ftp;
 
@@ -34,6 +34,7 @@ mod stop;
 mod throttle;
 mod transfers;
 mod upload;
+mod wait;
 mod watch;
 
 #[cfg(test)]
@@ -51,7 +52,7 @@ mod real;
 #[cfg(test)]
 mod real_names;
 
-pub use effect::Evidence;
+pub use effect::{Evidence, PUT_BYTES_MAX};
 pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};
 pub use options::Options;
@@ -60,4 +61,5 @@ pub use pool::ServerView;
 pub use remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
 pub use stop::{Stop, StopKind};
 pub use transfers::{Job, Transfers};
+pub use wait::Wait;
 pub use watch::{Unwatched, Watch};

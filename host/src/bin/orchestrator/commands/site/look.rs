@@ -1,7 +1,7 @@
 //! `site test` and `site ls`: looking, without a run.
 
 use orchestrator_host::config::Config;
-use orchestrator_host::model::{ByteCount, Fault, FileInfo, FileKind, Site};
+use orchestrator_host::model::{ByteCount, Fault, FileInfo, FileKind, Select, Site};
 use orchestrator_host::node::SERVERS;
 use orchestrator_host::transfer::ftp::Profile;
 use orchestrator_host::transfer::{Features, ListItem};
@@ -80,7 +80,7 @@ async fn tried(config: &Config, site: &Site) -> Result<Tried, Fault> {
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut entries = 0_u64;
     let root = orchestrator_host::model::RemotePath::default();
-    transfers.list(site, &root, None, false, &mut |_| entries += 1).await?;
+    transfers.list(site, &root, &Select::of(None, false), &mut |_| entries += 1).await?;
     transfers.close().await;
     Ok(Tried { features, millis, entries })
 }
@@ -136,7 +136,7 @@ pub(super) fn ls(context: &Context, args: &Ls) -> Result<Exit, Failure> {
         let glob = args.glob.as_deref();
         let path = &args.target.path;
         let listed = transfers
-            .list(&site, path, glob, args.recursive, &mut |item| match item {
+            .list(&site, path, &Select::of(glob, args.recursive), &mut |item| match item {
                 ListItem::Entry(entry) => entries.push(entry),
                 ListItem::Unparsed(line) => unparsed.push(line),
             })
