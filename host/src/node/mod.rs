@@ -22,6 +22,7 @@ mod error;
 mod frame;
 mod kept;
 mod node;
+mod schedules;
 mod server;
 mod sites;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
 pub use kept::KeptLog;
 pub use node::{Node, Options, SERVERS, restore};
+pub use schedules::{Next, ScheduleAnswer, ScheduleAsk, ScheduleDetails, ScheduleRow};
 pub use server::Serve;
 pub use sites::SiteBook;
 pub use wire::{

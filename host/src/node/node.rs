@@ -17,6 +17,7 @@ use crate::engine::{
 };
 use crate::journal::{self, SledStore, Store};
 use crate::model::{Fault, Grants, RunId, RunStatus, Timestamp};
+use crate::schedule;
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -46,6 +47,7 @@ pub struct Node {
     clock: Arc<dyn Clock>,
     transfers: Transfers,
     component_bytes_max: u64,
+    schedules: schedule::Handle,
     _backups: Option<Backups>,
 }
 
@@ -82,7 +84,38 @@ impl Node {
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
         let backups = backup.map(|(to, every)| Backups::start(store.clone(), clock.clone(), to, every));
         let component_bytes_max = limits.component_bytes_max;
-        Ok(Self { engine, store, clock, transfers, component_bytes_max, _backups: backups })
+        let schedules = schedule::Handle::new(schedule::Options {
+            store: store.clone(),
+            runs: Arc::new(engine.clone()),
+            clock: clock.clone(),
+        });
+        Ok(Self { engine, store, clock, transfers, component_bytes_max, schedules, _backups: backups })
+    }
+
+    /// The schedules of the state. Nothing of them fires by itself before a
+    /// [`schedule::Service`] runs over this handle.
+    #[must_use]
+    pub fn schedules(&self) -> &schedule::Handle {
+        &self.schedules
+    }
+
+    pub(super) fn component_bytes_max(&self) -> u64 {
+        self.component_bytes_max
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The run, if this process drives it.
+    pub(super) fn driven(&self, run: &RunId) -> Option<RunHandle> {
+        self.engine.handle(run)
+    }
+
+    /// How a run that nobody drives any more came to its end.
+    pub(super) async fn outcome_of(&self, run: &RunId) -> Result<Reply, Error> {
+        let detail = self.engine.show(run).await.map_err(|error| of_engine(error, None))?;
+        Ok(Reply::Outcome { run: run.clone(), outcome: view::outcome(detail) })
     }
 
     async fn answer(
@@ -119,6 +152,7 @@ impl Node {
                     Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
                 }
             }
+            Request::Schedule { ask } => self.schedule(*ask, replies, interrupted).await,
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
@@ -245,7 +279,7 @@ fn counts(report: journal::BackupReport) -> Counts {
 }
 
 /// Tells of a run until it ends. `interrupted` ends it early.
-async fn follow(
+pub(super) async fn follow(
     handle: &RunHandle,
     replies: &mpsc::Sender<Reply>,
     interrupted: Option<watch::Receiver<bool>>,
@@ -295,7 +329,7 @@ async fn follow(
 }
 
 /// Reads a component, up to its bound.
-async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
+pub(super) async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
     use tokio::io::AsyncReadExt;
     let failed = |error: std::io::Error| {
         Error::from(Fault::local(format_args!("read the workflow {}", path.display()), &error))
@@ -328,7 +362,7 @@ fn of_journal(error: journal::Error) -> Error {
     }
 }
 
-fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
+pub(super) fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
     match error {
         engine::Error::Refused(refusal) => {
             let message = match workflow {

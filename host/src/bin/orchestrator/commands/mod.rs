@@ -14,6 +14,7 @@ pub(crate) mod purge;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod site;
 pub(crate) mod state;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Logs(args) => runs::logs(context, args),
         Command::Cancel(args) => cancel::run(context, args),
         Command::Purge(args) => purge::run(context, args),
+        Command::Schedule(args) => schedule::run(context, args),
         Command::Site(args) => site::run(context, args),
         Command::State(args) => state::run(context, args),
         Command::Config(args) => config::run(context, args),
