@@ -14,5 +14,6 @@ mod matrix;
 mod messages;
 mod midway;
 mod network;
+mod schedules;
 mod support;
 mod tidy;

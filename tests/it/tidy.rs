@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schedule", &["engine", "journal", "model", "clock"]),
     ("ftpd", &["model", "transfer"]),
     // What is configured becomes each part's own options.
-    ("config", &["model", "journal", "transfer", "wasm", "engine", "ftpd", "telemetry"]),
+    ("config", &["model", "journal", "transfer", "wasm", "engine", "schedule", "ftpd", "telemetry"]),
     (
         "node",
         &[

@@ -23,6 +23,7 @@ mod frame;
 mod kept;
 mod node;
 mod replays;
+mod schedules;
 mod server;
 mod sites;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
 pub use kept::KeptLog;
 pub use node::{Node, Options, SERVERS, restore};
+pub use schedules::{Next, ScheduleAnswer, ScheduleAsk, ScheduleDetails, ScheduleRow};
 pub use server::Serve;
 pub use sites::SiteBook;
 pub use wire::{

@@ -17,6 +17,7 @@ use crate::engine::{
 };
 use crate::journal::{self, SledStore, Store};
 use crate::model::{Fault, Grants, RunId, RunStatus, Timestamp};
+use crate::schedule;
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -46,6 +47,7 @@ pub struct Node {
     pub(super) clock: Arc<dyn Clock>,
     transfers: Transfers,
     pub(super) component_bytes_max: u64,
+    schedules: schedule::Handle,
     _backups: Option<Backups>,
 }
 
@@ -94,7 +96,30 @@ impl Node {
         };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
         let component_bytes_max = limits.component_bytes_max;
-        Ok(Self { engine, store, clock, transfers, component_bytes_max, _backups: None })
+        let schedules = schedule::Handle::new(schedule::Options {
+            store: store.clone(),
+            runs: Arc::new(engine.clone()),
+            clock: clock.clone(),
+        });
+        Ok(Self { engine, store, clock, transfers, component_bytes_max, schedules, _backups: None })
+    }
+
+    /// The schedules of the state. Nothing of them fires by itself before a
+    /// [`schedule::Service`] runs over this handle.
+    #[must_use]
+    pub fn schedules(&self) -> &schedule::Handle {
+        &self.schedules
+    }
+
+    /// The run, if this process drives it.
+    pub(super) fn driven(&self, run: &RunId) -> Option<RunHandle> {
+        self.engine.handle(run)
+    }
+
+    /// How a run that nobody drives any more came to its end.
+    pub(super) async fn outcome_of(&self, run: &RunId) -> Result<Reply, Error> {
+        let detail = self.engine.show(run).await.map_err(|error| of_engine(error, None))?;
+        Ok(Reply::Outcome { run: run.clone(), outcome: view::outcome(detail) })
     }
 
     async fn answer(
@@ -146,6 +171,7 @@ impl Node {
                 Ok(Reply::BackedUp { holds: counts(report) })
             }
             Request::Import { from } => self.import(&from).await,
+            Request::Schedule { ask } => self.schedule(*ask, replies, interrupted).await,
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
@@ -272,7 +298,7 @@ fn counts(report: journal::BackupReport) -> Counts {
 }
 
 /// Tells of a run until it ends. `interrupted` ends it early.
-async fn follow(
+pub(super) async fn follow(
     handle: &RunHandle,
     replies: &mpsc::Sender<Reply>,
     interrupted: Option<watch::Receiver<bool>>,

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Error;
+use super::{Error, ScheduleAnswer, ScheduleAsk};
 use crate::model::{
     Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, Site, StepSeq, Timestamp,
     WorkflowDigest,
 };
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
-/// second, which an older process would leave out in silence. 3: replay, retry, export and import.
+/// second, which an older process would leave out in silence. 3: schedules, replay, retry, export and
+/// import.
 pub const PROTOCOL: u32 = 3;
 
 /// The server's first line.
@@ -32,7 +33,7 @@ pub(super) struct Hello {
 }
 
 /// A client's lines: first a request, then perhaps an interrupt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub(super) enum Say {
     /// Do this.
@@ -55,7 +56,7 @@ pub enum RunRef {
 }
 
 /// What a command asks for. Paths are absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Begin a run and drive it to its end.
@@ -122,6 +123,11 @@ pub enum Request {
         /// Only say which they are.
         dry_run: bool,
     },
+    /// Something of schedules.
+    Schedule {
+        /// What.
+        ask: Box<ScheduleAsk>,
+    },
     /// Have a run cancelled, and see it to its end.
     Cancel {
         /// Which.
@@ -157,8 +163,9 @@ pub enum Request {
     },
 }
 
-/// What comes back. The last one of a request is anything but `Accepted` and `Event`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What comes back. The last one of a request is anything but `Accepted`, `Event` and what a backfill
+/// tells on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum Reply {
     /// The run has begun (or goes on): its id is safe in the journal.
@@ -219,6 +226,11 @@ pub enum Reply {
         /// What it holds.
         holds: Counts,
     },
+    /// What came of something asked of schedules.
+    Schedule {
+        /// It.
+        answer: Box<ScheduleAnswer>,
+    },
     /// It wasn't done.
     Error {
         /// Why.
@@ -230,7 +242,11 @@ impl Reply {
     /// Whether nothing follows it.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        !matches!(self, Self::Accepted { .. } | Self::Event { .. })
+        match self {
+            Self::Accepted { .. } | Self::Event { .. } => false,
+            Self::Schedule { answer } => !matches!(**answer, ScheduleAnswer::Filling { .. }),
+            _ => true,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod site;
 pub(crate) mod state;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Export(args) => export::export(context, args),
         Command::Import(args) => export::import(context, &args),
         Command::Purge(args) => purge::run(context, args),
+        Command::Schedule(args) => schedule::run(context, args),
         Command::Site(args) => site::run(context, args),
         Command::State(args) => state::run(context, args),
         Command::Config(args) => config::run(context, args),
