@@ -38,6 +38,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // The server hands requests to the node as commands do, and shows what a component asks for.
+    ("server", &["model", "clock", "config", "node", "wasm"]),
 ];
 
 /// Outside crate → the only places of `host/src` that may name it.
@@ -51,7 +53,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ("unftp_core", &["ftpd"]),
     ("unftp_sbe_fs", &["ftpd"]),
     ("rcgen", &["ftpd"]),
-    ("rustls", &["transfer/ftp", "ftpd"]),
+    ("rustls", &["transfer/ftp", "ftpd", "server"]),
+    ("axum", &["server"]),
+    ("hyper", &["server"]),
+    ("hyper_util", &["server"]),
+    ("tower", &["server"]),
+    ("utoipa", &["server"]),
+    ("prometheus", &["telemetry/metrics"]),
     ("cap_std", &["transfer", "ftpd"]),
     ("toml", &["config"]),
     ("toml_edit", &["config", "bin"]),

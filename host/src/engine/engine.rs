@@ -10,13 +10,15 @@ use wasmtime::component::Linker;
 
 use super::drive::Drive;
 use super::handle::{Patience, RunHandle};
+use super::id::random;
 use super::outcome::unfit;
 use super::{Error, Sites};
-use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
+use crate::capability::{self, Ctx, Events, Guest, Reach, RunFacts};
 use crate::clock::Clock;
 use crate::journal::{self, BlobId, Claim, RunCreated, RunHead, RunState, StepLog, Store, Stored, Summary};
 use crate::model::{
-    Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
+    Fault, FaultCode, Grants, Listener, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp,
+    WorkflowDigest,
 };
 use crate::transfer::Transfers;
 use crate::wasm::{self, Runtime};
@@ -45,11 +47,15 @@ pub struct EngineOptions {
     pub sites: Arc<dyn Sites>,
     /// The Wasm side.
     pub wasm: wasm::Options,
+    /// Who hears what all runs tell.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 /// A run to be.
 #[derive(Clone, Debug)]
 pub struct RunSpec {
+    /// Its id, from [`Engine::new_run_id`], where it has to be known before the run begins; else it gets one.
+    pub run: Option<RunId>,
     /// The component.
     pub component: Vec<u8>,
     /// The workflow's name, for people.
@@ -95,6 +101,7 @@ struct Inner {
     transfers: Transfers,
     sites: Arc<dyn Sites>,
     wasm: wasm::Options,
+    listener: Option<Arc<dyn Listener>>,
     /// Made when the first component is loaded: `list` and `show` need none of it.
     tools: OnceCell<Tools>,
     guests: Arc<Semaphore>,
@@ -118,13 +125,14 @@ impl Engine {
     /// # Errors
     /// None yet; the Wasm engine is set up when it is needed.
     pub async fn open(options: EngineOptions) -> Result<Self, Error> {
-        let EngineOptions { store, clock, transfers, sites, wasm } = options;
+        let EngineOptions { store, clock, transfers, sites, wasm, listener } = options;
         let inner = Inner {
             store,
             clock,
             transfers,
             sites,
             wasm,
+            listener,
             tools: OnceCell::new(),
             guests: Arc::new(Semaphore::new(GUESTS_MAX)),
             live: Mutex::default(),
@@ -147,7 +155,10 @@ impl Engine {
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
         let began_at = self.inner.clock.now();
-        let run = RunId::new(began_at, random()?);
+        let run = match spec.run {
+            Some(run) => run,
+            None => self.new_run_id()?,
+        };
         let created = RunCreated {
             run: run.clone(),
             workflow: spec.name,
@@ -166,7 +177,8 @@ impl Engine {
         let grants = created.grants.clone();
         let steps =
             StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
-        let handle = RunHandle::new(run, steps.control());
+        let events = self.events(&run, &facts.workflow);
+        let handle = RunHandle::new(run, steps.control(), events);
         let reach = self.reach(handle.id(), grants, spec.rate_limit);
         self.start(guest, steps, facts, reach, input, handle, false).await
     }
@@ -201,13 +213,18 @@ impl Engine {
             steps.repin(component).await?;
             state.created.component = component;
         }
-        let handle = RunHandle::new(run.clone(), steps.control());
+        let events = self.events(run, &state.created.workflow);
+        let handle = RunHandle::new(run.clone(), steps.control(), events);
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
         }
         // A run that is being cancelled cleans up as far as it can.
-        if state.cancel.is_none() {
-            self.inner.sites.ready(&state.created.grants).map_err(Error::Unready)?;
+        if state.cancel.is_none()
+            && let Err(fault) = self.inner.sites.ready(&state.created.grants)
+        {
+            // Given back, so that a next claim doesn't take this for an unclean end.
+            steps.release().await?;
+            return Err(Error::Unready(fault));
         }
         let component = self.component(&state).await?;
         let (digest, guest) = match self.load(component.to_vec()).await {
@@ -270,23 +287,6 @@ impl Engine {
         }
     }
 
-    /// Goes on with every run that a process left behind, oldest first. Runs that may be the cause
-    /// of crashes are paused instead.
-    ///
-    /// # Errors
-    /// [`Error::State`].
-    pub async fn recover(&self) -> Result<Vec<RunHandle>, Error> {
-        let statuses = vec![RunStatus::Running, RunStatus::Cancelling];
-        let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
-        let mut handles = Vec::new();
-        for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
-            handles.push(
-                self.resume(&line.run, ResumeOptions { unasked: true, ..ResumeOptions::default() }).await?,
-            );
-        }
-        Ok(handles)
-    }
-
     /// Ends in good order: takes no new run, interrupts all, and waits until their offsets are
     /// committed.
     pub async fn stop(&self) {
@@ -308,6 +308,10 @@ impl Engine {
     #[must_use]
     pub fn handles(&self) -> Vec<RunHandle> {
         self.live().runs.values().cloned().collect()
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
@@ -356,7 +360,7 @@ impl Engine {
             let drive = Drive {
                 runtime: self.tools().await?.runtime.clone(),
                 guest,
-                handle: RunHandle::new(head.run.clone(), steps.control()),
+                handle: RunHandle::new(head.run.clone(), steps.control(), Events::new()),
                 steps,
                 facts: facts(&state.created, digest),
                 reach: self.reach(&head.run, state.created.grants, None),
@@ -376,6 +380,13 @@ impl Engine {
             self.store().release(claim).await?;
         }
         rehearsed
+    }
+
+    fn events(&self, run: &RunId, workflow: &str) -> Events {
+        match &self.inner.listener {
+            Some(listener) => Events::heard_by(Arc::clone(listener), run.clone(), workflow.to_owned()),
+            None => Events::new(),
+        }
     }
 
     fn reach(&self, run: &RunId, grants: Grants, rate_limit: Option<u64>) -> Reach {
@@ -483,12 +494,4 @@ fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {
         started: created.began_at,
         seed: created.seed,
     }
-}
-
-/// Bytes from the operating system: what nobody can guess.
-fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::Setup(format!("the system gives no random bytes: {error}")))?;
-    Ok(bytes)
 }

@@ -37,8 +37,7 @@ pub(super) struct Shared {
 }
 
 impl RunHandle {
-    pub(super) fn new(run: RunId, control: Control) -> Self {
-        let events = Events::new();
+    pub(super) fn new(run: RunId, control: Control, events: Events) -> Self {
         let first = Mutex::new(Some(events.subscribe()));
         let shared = Shared {
             run,

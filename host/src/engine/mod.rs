@@ -9,17 +9,21 @@
 //! |---|---|
 //! | `engine` | [`Engine`]: the handle of all runs of a process |
 //! | `handle` | [`RunHandle`]: one live run, for those who watch or stop it |
+//! | `id` | ids of runs to be |
 //! | `drive` | one run from its instantiation to its outcome |
+//! | `recover` | runs that a process left behind |
 //! | `outcome` | what a guest's end means for its run |
 //! | `look` | listings and histories: reading without driving |
 //! | `error` | why a run isn't begun or found |
 
 mod engine;
 mod handle;
+mod id;
 
 mod drive;
 mod outcome;
 mod purge;
+mod recover;
 
 mod look;
 

@@ -33,6 +33,7 @@ mod remote;
 mod stop;
 mod throttle;
 mod transfers;
+mod trial;
 mod upload;
 mod watch;
 
@@ -60,4 +61,5 @@ pub use pool::ServerView;
 pub use remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
 pub use stop::{Stop, StopKind};
 pub use transfers::{Job, Transfers};
+pub use trial::Trial;
 pub use watch::{Unwatched, Watch};

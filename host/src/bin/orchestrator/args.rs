@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, purge, resume, run, runs, site,
-    state,
+    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, purge, resume, run, runs, serve,
+    site, standing, state, token,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -98,8 +98,16 @@ pub(crate) enum Command {
     Cancel(cancel::Args),
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
+    /// Hold the state and work until told to stop: goes on with what was interrupted, and answers over HTTP
+    Serve(serve::Args),
+    /// How the process that holds the state stands; exits with 1 when it can't take work
+    Health(standing::HealthArgs),
+    /// The metrics of the process that holds the state, as Prometheus reads them
+    Metrics(standing::MetricsArgs),
     /// Named remotes: add, list, test them; list, get and put files
     Site(site::Args),
+    /// Who may do what over the HTTP API of `serve`: add, remove, list
+    Token(token::Args),
     /// The state folder: is it whole?
     State(state::Args),
     /// The configuration: show, check, where it is
@@ -151,6 +159,16 @@ mod tests {
             "orchestrator resume --last --workflow w.wasm",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",
             "orchestrator purge 01JD51 01JD52",
+            "orchestrator serve",
+            "orchestrator serve --listen 127.0.0.1:0",
+            "orchestrator serve --no-http",
+            "orchestrator health -o json",
+            "orchestrator metrics",
+            "orchestrator token add ops --role admin",
+            "orchestrator token list -o json",
+            "orchestrator token remove ops",
+            "orchestrator list --workflow mirror",
+            "orchestrator run w.wasm --metrics-file m.prom",
             "orchestrator site add p ftp://u@h/ --tls none --password-env PW",
             "orchestrator site list",
             "orchestrator site show p",
@@ -194,6 +212,9 @@ mod tests {
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
             "orchestrator site add p ftp://u@h/ --password hunter2",
             "orchestrator ftpd --root d --certificate c.pem",
+            "orchestrator token add ops",
+            "orchestrator token add ops --role root",
+            "orchestrator serve --no-http --listen 127.0.0.1:1",
             "orchestrator frobnicate",
         ] {
             assert!(parse(line).is_err(), "{line} was taken");
