@@ -15,5 +15,6 @@ mod messages;
 mod midway;
 mod network;
 mod schedules;
+mod serve;
 mod support;
 mod tidy;
