@@ -9,6 +9,7 @@ mod embedded;
 mod faults;
 mod forms;
 mod kill;
+mod looking_back;
 mod matrix;
 mod messages;
 mod midway;

@@ -20,7 +20,7 @@ pub struct Events {
     all: Option<Arc<OfAll>>,
 }
 
-/// Who hears the events of all runs, and what it has to know of this one.
+/// Who hears everything, and what it has to know of this run.
 struct OfAll {
     listener: Arc<dyn Listener>,
     run: RunId,
@@ -28,7 +28,7 @@ struct OfAll {
 }
 
 impl Events {
-    /// A sender without listeners.
+    /// A sender for any number of listeners, each of which loses events when it is slow.
     #[must_use]
     pub fn new() -> Self {
         Self { sender: broadcast::Sender::new(EVENTS_MAX), all: None }

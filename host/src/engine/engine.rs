@@ -12,10 +12,11 @@ use super::drive::Drive;
 use super::handle::{Patience, RunHandle};
 use super::id::random;
 use super::outcome::unfit;
+use super::replay::{ReplayEnd, ReplayOptions};
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Events, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, Claim, RunCreated, RunHead, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{self, BlobId, RunCreated, RunState, StepLog, Store, Stored, Summary};
 use crate::model::{
     Fault, FaultCode, Grants, Listener, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp,
     WorkflowDigest,
@@ -150,7 +151,7 @@ impl Engine {
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
         }
-        self.inner.sites.ready(&spec.grants).map_err(Error::Unready)?;
+        self.ready(&spec.grants)?;
         let component = Bytes::from(spec.component);
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
@@ -163,7 +164,7 @@ impl Engine {
             run: run.clone(),
             workflow: spec.name,
             component: blob,
-            input: self.keep(input.clone()).await?,
+            input: self.keep(input).await?,
             grants: spec.grants,
             seed: random()?,
             host: env!("CARGO_PKG_VERSION").to_owned(),
@@ -173,14 +174,12 @@ impl Engine {
             checkpoints: Vec::new(),
             statuses: Vec::new(),
         };
-        let facts = facts(&created, digest);
-        let grants = created.grants.clone();
-        let steps =
-            StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
-        let events = self.events(&run, &facts.workflow);
+        let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
+        let steps = StepLog::create(store, clock, created.clone()).await?;
+        let events = self.events(&run, &created.workflow);
         let handle = RunHandle::new(run, steps.control(), events);
-        let reach = self.reach(handle.id(), grants, spec.rate_limit);
-        self.start(guest, steps, facts, reach, input, handle, false).await
+        let drive = self.drive((digest, guest), steps, created, spec.rate_limit, handle, false).await?;
+        self.start(drive).await
     }
 
     /// Goes on with a run where it was. A run that this process drives already is given as it is.
@@ -198,15 +197,18 @@ impl Engine {
         }
         let store = &self.inner.store;
         let head = store.head(run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
-        let status = Summary::decode(&head.summary)?.status;
-        if status.is_closed() {
-            return Err(Error::Closed { run: run.clone(), status });
+        let summary = Summary::decode(&head.summary)?;
+        if summary.status.is_closed() {
+            return Err(Error::Closed { run: run.clone(), status: summary.status });
         }
-        let (claim, head) = store.claim(run).await?;
+        if summary.why == Some(PauseReason::Imported) {
+            return Err(Error::Unready(imported(run)));
+        }
         let another = match how.workflow {
-            Some(component) => Some(self.rehearse(component, &claim, &head).await?),
+            Some(component) => Some(self.rehearsed(run, component).await?),
             None => None,
         };
+        let (claim, head) = store.claim(run).await?;
         let (mut steps, mut state) =
             StepLog::open(Arc::clone(store), Arc::clone(&self.inner.clock), claim, &head).await?;
         if let Some(component) = another {
@@ -220,14 +222,14 @@ impl Engine {
         }
         // A run that is being cancelled cleans up as far as it can.
         if state.cancel.is_none()
-            && let Err(fault) = self.inner.sites.ready(&state.created.grants)
+            && let Err(unready) = self.ready(&state.created.grants)
         {
-            // Given back, so that a next claim doesn't take this for an unclean end.
+            // Nothing has happened to the run that could be its fault.
             steps.release().await?;
-            return Err(Error::Unready(fault));
+            return Err(unready);
         }
         let component = self.component(&state).await?;
-        let (digest, guest) = match self.load(component.to_vec()).await {
+        let loaded = match self.load(component.to_vec()).await {
             Ok(loaded) => loaded,
             Err(Error::Refused(refusal)) => {
                 return self.put_aside(handle, steps, PauseReason::Trapped, unfit(&refusal)).await;
@@ -249,11 +251,8 @@ impl Engine {
                 shared.signals.told();
             }
         }
-        let input = journal::load(store.as_ref(), state.created.input.clone()).await?;
-        let input = String::from_utf8_lossy(&input).into_owned();
-        let facts = facts(&state.created, digest);
-        let reach = self.reach(handle.id(), state.created.grants, how.rate_limit);
-        self.start(guest, steps, facts, reach, input, handle, true).await
+        let drive = self.drive(loaded, steps, state.created, how.rate_limit, handle, true).await?;
+        self.start(drive).await
     }
 
     /// Asks for a run to be cancelled; durable when it returns. The guest is told by its next step,
@@ -310,12 +309,17 @@ impl Engine {
         self.live().runs.values().cloned().collect()
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
-        &*self.inner.clock
-    }
-
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Fails where a site or a folder of the run isn't there just now.
+    pub(super) fn ready(&self, grants: &Grants) -> Result<(), Error> {
+        self.inner.sites.ready(grants).map_err(Error::Unready)
     }
 
     pub(super) fn is_live(&self, run: &RunId) -> bool {
@@ -332,7 +336,7 @@ impl Engine {
     }
 
     /// A component, compiled and linked.
-    async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
+    pub(super) async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
         let tools = self.tools().await?;
         let loaded = tools.runtime.load(bytes).await?;
         let guest = Guest::link(&tools.linker, &loaded.component)?;
@@ -351,35 +355,16 @@ impl Engine {
 
     /// Has another component go along all that a run has recorded, without any effect, and keeps it
     /// where it did the same.
-    async fn rehearse(&self, component: Vec<u8>, claim: &Claim, head: &RunHead) -> Result<BlobId, Error> {
-        let rehearsed = async {
-            let (digest, guest) = self.load(component.clone()).await?;
-            let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
-            let (steps, state) = StepLog::rehearse(store, clock, claim.clone(), head).await?;
-            let input = journal::load(self.store().as_ref(), state.created.input.clone()).await?;
-            let drive = Drive {
-                runtime: self.tools().await?.runtime.clone(),
-                guest,
-                handle: RunHandle::new(head.run.clone(), steps.control(), Events::new()),
-                steps,
-                facts: facts(&state.created, digest),
-                reach: self.reach(&head.run, state.created.grants, None),
-                input: String::from_utf8_lossy(&input).into_owned(),
-                clock: Arc::clone(&self.inner.clock),
-                resumed: true,
-            };
-            match drive.rehearse().await {
-                Some(fault) => {
-                    Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
-                }
-                None => Ok(self.store().put_blob(component.into()).await?),
+    async fn rehearsed(&self, run: &RunId, component: Vec<u8>) -> Result<BlobId, Error> {
+        let how = ReplayOptions { workflow: Some(component.clone()), ..ReplayOptions::default() };
+        match self.replay(run, how).await?.end {
+            ReplayEnd::Stopped | ReplayEnd::Unfinished | ReplayEnd::Returned(_) => {
+                Ok(self.store().put_blob(component.into()).await?)
             }
-        };
-        let rehearsed = rehearsed.await;
-        if rehearsed.is_err() {
-            self.store().release(claim).await?;
+            ReplayEnd::Differs(fault) | ReplayEnd::Trapped(fault) => {
+                Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
+            }
         }
-        rehearsed
     }
 
     fn events(&self, run: &RunId, workflow: &str) -> Events {
@@ -395,7 +380,8 @@ impl Engine {
         Reach::new(grants, Arc::clone(&self.inner.sites), transfers)
     }
 
-    async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
+    /// The component of a run, as it is stored.
+    pub(super) async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
         let id: BlobId = state.created.component;
         let missing = || journal::Error::Damaged { what: format!("the workflow {id} isn't in the store") };
         Ok(self.inner.store.blob(id).await?.ok_or_else(missing)?)
@@ -422,18 +408,34 @@ impl Engine {
         Ok(handle)
     }
 
-    async fn start(
+    /// All that a run is driven with.
+    pub(super) async fn drive(
         &self,
-        guest: Guest,
-        mut steps: StepLog,
-        facts: RunFacts,
-        reach: Reach,
-        input: String,
+        (digest, guest): (WorkflowDigest, Guest),
+        steps: StepLog,
+        created: RunCreated,
+        rate_limit: Option<u64>,
         handle: RunHandle,
         resumed: bool,
-    ) -> Result<RunHandle, Error> {
-        let tools = self.tools().await?;
-        let run = facts.run.clone();
+    ) -> Result<Drive, Error> {
+        let input = journal::load(self.store().as_ref(), created.input.clone()).await?;
+        Ok(Drive {
+            runtime: self.tools().await?.runtime.clone(),
+            guest,
+            steps,
+            facts: facts(&created, digest),
+            reach: self.reach(handle.id(), created.grants, rate_limit),
+            input: String::from_utf8_lossy(&input).into_owned(),
+            clock: Arc::clone(&self.inner.clock),
+            handle,
+            resumed,
+        })
+    }
+
+    /// Has a run driven by a task of its own.
+    async fn start(&self, mut drive: Drive) -> Result<RunHandle, Error> {
+        let handle = drive.handle.clone();
+        let run = handle.id().clone();
         let stopping = {
             let mut live = self.live();
             if !live.stopping {
@@ -442,20 +444,9 @@ impl Engine {
             live.stopping
         };
         if stopping {
-            steps.release().await?;
+            drive.steps.release().await?;
             return Err(Error::Stopping);
         }
-        let drive = Drive {
-            runtime: tools.runtime.clone(),
-            guest,
-            steps,
-            facts,
-            reach,
-            input,
-            clock: Arc::clone(&self.inner.clock),
-            handle: handle.clone(),
-            resumed,
-        };
         let (engine, told) = (self.clone(), handle.clone());
         tokio::spawn(async move {
             let guests = Arc::clone(&engine.inner.guests);
@@ -480,8 +471,15 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// A run that came from another state may be going on there.
+fn imported(run: &RunId) -> Fault {
+    let why = format!("run {run} comes from another state, where it may be going on");
+    Fault::new(FaultCode::Other("run.imported".to_owned()), why)
+        .with_hint(format!("resume it there; here `orchestrator replay {run}` shows what it did"))
+}
+
 /// A run whose guest is at work can't change its code.
-fn under_way(run: &RunId) -> Fault {
+pub(super) fn under_way(run: &RunId) -> Fault {
     Fault::new(FaultCode::CallInvalid, format!("run {run} is under way"))
         .with_hint("interrupt the command that drives it, then resume it as you wish")
 }

@@ -14,6 +14,8 @@
 //! | `recover` | runs that a process left behind |
 //! | `outcome` | what a guest's end means for its run |
 //! | `look` | listings and histories: reading without driving |
+//! | `replay` | once more along what is recorded, without effect |
+//! | `retry`, `purge` | runs that have ended: going back, and being forgotten |
 //! | `error` | why a run isn't begun or found |
 
 mod engine;
@@ -22,8 +24,11 @@ mod id;
 
 mod drive;
 mod outcome;
+
 mod purge;
 mod recover;
+mod replay;
+mod retry;
 
 mod look;
 
@@ -35,6 +40,7 @@ pub use error::Error;
 pub use handle::RunHandle;
 pub use look::{ListFilter, RunDetail, RunLine};
 pub use purge::PurgeFilter;
+pub use replay::{ReplayEnd, ReplayOptions, Replayed};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! Backup and restore: everything of a store in one file, taken while runs go on, each run as of one
-//! instant.
+//! instant. An exported run is a backup that holds nothing else.
 //!
 //! A restored run is paused: its effects after the backup may exist, and only somebody who knows of
-//! them, or who lets every later effect be verified, may let it go on.
+//! them, or who lets every later effect be verified, may let it go on. An imported one is to be looked
+//! at: it may be going on where it came from.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,13 +76,33 @@ struct RunFrame {
 /// # Errors
 /// Those of reading the store; [`Error::Unwritable`] for the file.
 pub async fn backup(store: &Arc<dyn Store>, path: &Path) -> Result<BackupReport, Error> {
+    write_aside(path, async |out| out.write_all(store).await).await
+}
+
+/// Writes one run with all that it refers to into a file, which appears whole or not at all.
+///
+/// # Errors
+/// [`Error::NotFound`]; as [`backup`].
+pub async fn export_run(store: &Arc<dyn Store>, run: &RunId, path: &Path) -> Result<BackupReport, Error> {
+    let export = store.export(run).await?.ok_or_else(|| Error::NotFound { run: run.clone() })?;
+    write_aside(path, async |out| out.write_run(store, &export).await).await
+}
+
+async fn write_aside(
+    path: &Path,
+    write: impl AsyncFnOnce(&mut Backup<'_>) -> Result<(), Error>,
+) -> Result<BackupReport, Error> {
     let failed = |error: std::io::Error| Error::unwritable(format!("writing {}", path.display()), &error);
     let aside = path.with_extension("new");
     // It holds what the state holds, so nobody else may read it either.
     let mut options = File::options();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&aside).map_err(failed)?;
-    let written = write(store, BufWriter::with_capacity(1 << 20, file), &failed).await;
-    let finished = written.and_then(|(report, file)| {
+    let written = async {
+        let mut out = Backup::begin(BufWriter::with_capacity(1 << 20, file), &failed)?;
+        write(&mut out).await?;
+        out.finish()
+    };
+    let finished = written.await.and_then(|(report, file)| {
         file.sync_all().map_err(failed)?;
         crash::point("journal.backup.rename");
         fs::rename(&aside, path).map_err(failed)?;
@@ -94,59 +116,86 @@ pub async fn backup(store: &Arc<dyn Store>, path: &Path) -> Result<BackupReport,
     finished
 }
 
-async fn write(
-    store: &Arc<dyn Store>,
-    out: BufWriter<File>,
-    failed: &(impl Fn(std::io::Error) -> Error + Sync),
-) -> Result<(BackupReport, File), Error> {
-    let mut out = FrameWriter::new(out).map_err(failed)?;
-    let mut report = BackupReport::default();
-    out.write(kind::FORMAT, &BACKUP_FORMAT.to_le_bytes()).map_err(failed)?;
+/// A backup that is being written.
+struct Backup<'a> {
+    out: FrameWriter<BufWriter<File>>,
+    failed: &'a (dyn Fn(std::io::Error) -> Error + Sync),
+    report: BackupReport,
+    /// Blobs that stand in it already.
+    written: HashSet<BlobId>,
+}
 
-    let mut written = std::collections::HashSet::new();
-    let mut before: Option<RunId> = None;
-    loop {
-        let heads = store.heads(before.as_ref(), PAGE).await?;
-        let Some(last) = heads.last() else { break };
-        before = Some(last.run.clone());
-        for head in &heads {
-            // A run that was removed meanwhile isn't part of the backup.
-            let Some(export) = store.export(&head.run).await? else { continue };
-            for id in &export.blobs {
-                if written.insert(*id) {
-                    let bytes = store.blob(*id).await?;
-                    let bytes = bytes.ok_or_else(|| Error::damaged(format!("blob {id} is missing")))?;
-                    out.write(kind::BLOB, &bytes).map_err(failed)?;
-                    report.blobs += 1;
+impl<'a> Backup<'a> {
+    fn begin(
+        out: BufWriter<File>,
+        failed: &'a (dyn Fn(std::io::Error) -> Error + Sync),
+    ) -> Result<Self, Error> {
+        let out = FrameWriter::new(out).map_err(failed)?;
+        let mut backup = Self { out, failed, report: BackupReport::default(), written: HashSet::new() };
+        backup.frame(kind::FORMAT, &BACKUP_FORMAT.to_le_bytes())?;
+        Ok(backup)
+    }
+
+    fn frame(&mut self, kind: u8, payload: &[u8]) -> Result<(), Error> {
+        self.out.write(kind, payload).map_err(self.failed)
+    }
+
+    /// All runs and values of a store.
+    async fn write_all(&mut self, store: &Arc<dyn Store>) -> Result<(), Error> {
+        let mut before: Option<RunId> = None;
+        loop {
+            let heads = store.heads(before.as_ref(), PAGE).await?;
+            let Some(last) = heads.last() else { break };
+            before = Some(last.run.clone());
+            for head in &heads {
+                // A run that was removed meanwhile isn't part of the backup.
+                if let Some(export) = store.export(&head.run).await? {
+                    self.write_run(store, &export).await?;
                 }
             }
-            out.write(kind::RUN, &encode(&RunFrame::of(&export))?).map_err(failed)?;
-            for entry in &export.entries {
-                out.write(kind::ENTRY, entry).map_err(failed)?;
-            }
-            for row in &export.table {
-                out.write(kind::ROW, &encode(&(&row.0, &row.1[..]))?).map_err(failed)?;
-            }
-            report.runs += 1;
-            report.entries += export.entries.len() as u64;
         }
+        let mut after: Option<String> = None;
+        loop {
+            let values = store.values(after.as_deref(), PAGE).await?;
+            let Some((last, _)) = values.last() else { break };
+            after = Some(last.clone());
+            for (key, Versioned { value, .. }) in &values {
+                self.frame(kind::VALUE, &encode(&(key, &value[..]))?)?;
+                self.report.values += 1;
+            }
+        }
+        Ok(())
     }
 
-    let mut after: Option<String> = None;
-    loop {
-        let values = store.values(after.as_deref(), PAGE).await?;
-        let Some((last, _)) = values.last() else { break };
-        after = Some(last.clone());
-        for (key, Versioned { value, .. }) in &values {
-            out.write(kind::VALUE, &encode(&(key, &value[..]))?).map_err(failed)?;
-            report.values += 1;
+    async fn write_run(&mut self, store: &Arc<dyn Store>, export: &RunExport) -> Result<(), Error> {
+        for id in &export.blobs {
+            if self.written.insert(*id) {
+                let bytes = store.blob(*id).await?;
+                let bytes = bytes.ok_or_else(|| Error::damaged(format!("blob {id} is missing")))?;
+                self.frame(kind::BLOB, &bytes)?;
+                self.report.blobs += 1;
+            }
         }
+        self.frame(kind::RUN, &encode(&RunFrame::of(export))?)?;
+        for entry in &export.entries {
+            self.frame(kind::ENTRY, entry)?;
+        }
+        for row in &export.table {
+            self.frame(kind::ROW, &encode(&(&row.0, &row.1[..]))?)?;
+        }
+        self.report.runs += 1;
+        self.report.entries += export.entries.len() as u64;
+        Ok(())
     }
-    out.write(kind::END, &encode(&report)?).map_err(failed)?;
-    let mut buffered = out.finish().map_err(failed)?;
-    buffered.flush().map_err(failed)?;
-    let file = buffered.into_inner().map_err(|error| failed(error.into_error()))?;
-    Ok((report, file))
+
+    fn finish(mut self) -> Result<(BackupReport, File), Error> {
+        let report = self.report;
+        self.frame(kind::END, &encode(&report)?)?;
+        let mut buffered = self.out.finish().map_err(self.failed)?;
+        buffered.flush().map_err(self.failed)?;
+        let file = buffered.into_inner().map_err(|error| (self.failed)(error.into_error()))?;
+        Ok((report, file))
+    }
 }
 
 /// Reads a whole backup without using it.
@@ -182,7 +231,33 @@ pub(super) async fn fill(
     clock: &Arc<dyn Clock>,
     path: &Path,
 ) -> Result<BackupReport, Error> {
+    take(store, clock, path, PauseReason::Restored, true).await.map(|(report, _)| report)
+}
+
+/// Takes the runs of a backup or of an exported run into a store that may hold others; those that hadn't
+/// ended are paused for good. Gives them, as they stand in the file.
+///
+/// # Errors
+/// [`Error::Exists`] where the store has one of them: those before it are there then. As
+/// [`verify_backup`], before which nothing is taken in.
+pub async fn import_runs(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    path: &Path,
+) -> Result<Vec<RunId>, Error> {
+    verify_backup(path)?;
+    take(store, clock, path, PauseReason::Imported, false).await.map(|(_, runs)| runs)
+}
+
+async fn take(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    path: &Path,
+    why: PauseReason,
+    with_values: bool,
+) -> Result<(BackupReport, Vec<RunId>), Error> {
     let mut frames = open(path)?;
+    let mut runs = Vec::new();
     loop {
         let (kind, payload) = frames.read()?;
         match kind {
@@ -195,25 +270,31 @@ pub(super) async fn fill(
                 let status = Summary::decode(&export.head.summary)?.status;
                 store.import(export).await?;
                 if !status.is_closed() {
-                    pause_resting(store, clock, &run, PauseReason::Restored, restored(&run)).await?;
+                    pause_resting(store, clock, &run, why, from_elsewhere(&run, why)).await?;
                 }
+                runs.push(run);
             }
-            kind::VALUE => {
+            kind::VALUE if with_values => {
                 let (key, value): (String, Vec<u8>) = decode(&payload)?;
                 store.put_if(&key, None, Some(value.into())).await?;
             }
-            kind::END => return decode(&payload),
+            kind::VALUE => {}
+            kind::END => return Ok((decode(&payload)?, runs)),
             other => return Err(unknown(other)),
         }
     }
 }
 
-fn restored(run: &RunId) -> Fault {
-    Fault::new(
-        FaultCode::Other("run.restored".to_owned()),
-        "the run comes from a backup, and effects that it had after that may exist",
-    )
-    .with_hint(format!("look at what it did meanwhile, then `orchestrator resume {run}`"))
+/// What a run that came out of a file is paused with.
+fn from_elsewhere(run: &RunId, why: PauseReason) -> Fault {
+    let fault = |code: &str, message| Fault::new(FaultCode::Other(code.to_owned()), message);
+    if why == PauseReason::Imported {
+        fault("run.imported", "the run comes from another state, where it may be going on")
+            .with_hint(format!("`orchestrator replay {run}` shows what it did"))
+    } else {
+        fault("run.restored", "the run comes from a backup, and effects that it had after that may exist")
+            .with_hint(format!("look at what it did meanwhile, then `orchestrator resume {run}`"))
+    }
 }
 
 fn read_run(frames: &mut FrameReader<BufReader<File>>, frame: RunFrame) -> Result<RunExport, Error> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cursor::Cursor;
+use super::cursor;
 use super::deliveries::Deliveries;
 use super::entry::{Ending, Fact, Stored};
 use super::error::Error;
@@ -68,7 +68,7 @@ async fn check_run(
     }
     let component = Stored::Blob { id: state.created.component, bytes: u64::MAX };
     check_blob(store, &component, blobs).await?;
-    let mut cursor = Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq);
+    let mut cursor = cursor::whole(store, head);
     while let Some(entry) = cursor.next().await? {
         for stored in named(&entry.fact) {
             check_blob(store, stored, blobs).await?;

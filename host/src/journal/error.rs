@@ -158,8 +158,8 @@ impl Error {
             Self::Unwritable { .. } | Self::Ambiguous { .. } | Self::Unavailable { .. } => {
                 FaultCode::StateUnwritable
             }
+            Self::Exists { .. } => FaultCode::Other("run.exists".to_owned()),
             Self::NotFound { .. }
-            | Self::Exists { .. }
             | Self::Claimed { .. }
             | Self::Closed { .. }
             | Self::Fenced { .. }
@@ -186,6 +186,7 @@ impl Error {
             Self::InUse { pid: Some(pid), .. } => {
                 Some(format!("talk to process {pid} with --node, or stop it"))
             }
+            Self::Exists { run } => Some(format!("`orchestrator purge {run}` forgets it, once it has ended")),
             Self::StateExists { .. } => {
                 Some("move it away first, or name another one with --state".to_owned())
             }

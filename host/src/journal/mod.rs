@@ -10,7 +10,7 @@
 //! | `steps` | [`StepLog`]: replay or record |
 //! | `effect`, `slot`, `deliveries` | what an effect, a transfer and a batch keep there |
 //! | `halt` | why a guest is stopped; divergence |
-//! | `control` | cancel, pause and suspicion, from outside of the guest |
+//! | `control`, `retry` | cancel, pause, suspicion and going back, from outside of the guest |
 //! | `writer`, `cursor` | the one way to append to a run's journal, and the one to read it |
 //! | `store`, `error`, `limits` | what is asked of a store, and what it promises |
 //! | `commit` | group commit |
@@ -33,6 +33,7 @@ mod control;
 mod cursor;
 mod disk;
 mod fingerprint;
+mod retry;
 mod summary;
 mod writer;
 
@@ -51,7 +52,7 @@ mod frames;
 #[cfg(test)]
 mod tests;
 
-pub use backup::{BackupReport, backup, verify_backup};
+pub use backup::{BackupReport, backup, export_run, import_runs, verify_backup};
 pub use check::{CheckReport, check, prune};
 pub use commit::Written;
 pub use control::{
@@ -61,15 +62,16 @@ pub use disk::ENTRY_FORMAT;
 pub use effect::{Delivery, Effect};
 pub use entry::{CallRecord, Ending, Entry, Fact, RunCreated, Stored};
 pub use error::Error;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, readable};
 pub use halt::{Divergence, Halt, Seen};
 pub use limits::Limits;
 pub use memory::MemoryStore;
+pub use retry::{NoRetry, go_back};
 pub use sled::{FORMAT, Options, SledStore, restore};
 pub use slot::{NAME_BYTES_MAX, Slot};
 pub use state::{Cancel, FailedAttempt, RunState, next_status};
 pub use steps::{
-    CHECKPOINT_KEY_BYTES_MAX, Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, StepLog,
+    CHECKPOINT_KEY_BYTES_MAX, Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, Rehearsal, StepLog,
 };
 pub use store::{Append, BlobId, Claim, KEY_BYTES_MAX, NewRun, RunExport, RunHead, Store, Versioned, Write};
 pub use summary::Summary;

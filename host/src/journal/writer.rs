@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cursor::{Cursor, Kept};
-use super::disk;
+use super::cursor::{self, Cursor, Kept};
+use super::disk::{self, Wanted};
 use super::entry::{Entry, Fact, Stored};
 use super::error::Error;
 use super::state::RunState;
@@ -74,7 +74,7 @@ impl Writer {
         claim: Claim,
         head: &RunHead,
     ) -> Result<(Self, Option<Kept>), Error> {
-        let mut cursor = cursor(&store, head).keeping();
+        let mut cursor = cursor::whole(&store, head).wanting(Wanted::Fold).keeping();
         let state = fold_from(&mut cursor, head).await?;
         Ok((Self::new(store, clock, claim, state, head.first_seq, head.bytes), cursor.into_kept()))
     }
@@ -225,7 +225,8 @@ impl Writer {
     }
 
     async fn append(&mut self, mut append: Append, entries: &[Entry], at: Timestamp) -> Result<(), Error> {
-        let status = self.state.status;
+        let stands = |state: &RunState| (state.status, state.pause.as_ref().map(|(why, _)| *why));
+        let stood = stands(&self.state);
         let bytes: u64 = append.entries.iter().map(|entry| entry.len() as u64).sum();
         for entry in entries {
             if let Err(error) = self.state.apply(entry) {
@@ -233,7 +234,7 @@ impl Writer {
                 return Err(Error::bug(error.to_string()));
             }
         }
-        if self.state.status != status || at.0 >= self.summary_at.0 + REFRESH_MS {
+        if stands(&self.state) != stood || at.0 >= self.summary_at.0 + REFRESH_MS {
             append.summary = Some(Summary::of(&self.state).encode()?);
             self.summary_at = at;
         }
@@ -290,11 +291,7 @@ pub(super) fn blob_of(stored: &Stored) -> Option<BlobId> {
 /// # Errors
 /// [`Error::Damaged`] at the first entry that can't be read or can't follow.
 pub async fn fold(store: &Arc<dyn Store>, head: &RunHead) -> Result<RunState, Error> {
-    fold_from(&mut cursor(store, head), head).await
-}
-
-fn cursor(store: &Arc<dyn Store>, head: &RunHead) -> Cursor {
-    Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq)
+    fold_from(&mut cursor::whole(store, head).wanting(Wanted::Fold), head).await
 }
 
 async fn fold_from(cursor: &mut Cursor, head: &RunHead) -> Result<RunState, Error> {

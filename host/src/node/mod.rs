@@ -24,6 +24,8 @@ mod health;
 mod kept;
 mod node;
 mod recovery;
+mod replays;
+mod running;
 mod server;
 mod services;
 mod sites;
@@ -44,6 +46,6 @@ pub use server::Serve;
 pub use services::{Service, Services};
 pub use sites::SiteBook;
 pub use wire::{
-    Counts, Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, ServerState, StateReport,
-    Tested, TestedServer,
+    Counts, Entry, PROTOCOL, Replay, ReplayEnd, Reply, Request, RunDetails, RunRef, RunSummary, ServerState,
+    StateReport, Tested, TestedServer,
 };

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::access::Hold;
 use super::backups::Backups;
 use super::server::Serve;
-use super::{Counts, Error, Recovery, Reply, Request, RunRef, SiteBook, StateReport, view};
+use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{
@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::journal::{self, SledStore, Store, Written};
 use crate::model::{Fault, Grants, Listener, RunId, RunStatus, Timestamp};
-use crate::telemetry::{JournalStanding, Listeners, LogLines, Metrics};
+use crate::telemetry::{Listeners, LogLines, Metrics};
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -45,16 +45,18 @@ pub struct Options {
 /// One process that holds a state.
 #[derive(Debug)]
 pub struct Node {
-    engine: Engine,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    transfers: Transfers,
-    sites: Arc<SiteBook>,
-    failed: watch::Receiver<Option<journal::Error>>,
-    written: Written,
-    metrics: Arc<Metrics>,
-    began: Duration,
-    component_bytes_max: u64,
+    pub(super) engine: Engine,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) transfers: Transfers,
+    pub(super) sites: Arc<SiteBook>,
+    /// Why the store takes no more writes, once it doesn't.
+    pub(super) failed: watch::Receiver<Option<journal::Error>>,
+    pub(super) written: Written,
+    pub(super) metrics: Arc<Metrics>,
+    /// When it was made, by the clock's monotonic time.
+    pub(super) began: Duration,
+    pub(super) component_bytes_max: u64,
     _backups: Option<Backups>,
 }
 
@@ -65,8 +67,7 @@ impl Node {
     /// [`Error::InUse`] where another process holds the state; `state.damaged` and
     /// `state.unwritable`.
     pub async fn open(options: Options) -> Result<Self, Error> {
-        let state = options.config.state.0.clone();
-        let folder = state.clone();
+        let folder = options.config.state.0.clone();
         let opening =
             tokio::task::spawn_blocking(move || SledStore::open(&folder, journal::Options::default()));
         let opened = match opening.await {
@@ -75,12 +76,27 @@ impl Node {
         };
         let (failed, written) = (opened.failed(), opened.written());
         let store: Arc<dyn Store> = Arc::new(opened);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let backup = options.config.backup.clone();
+        let mut node = Self::over(store, Arc::new(SystemClock::new()), options).await?;
+        (node.failed, node.written) = (failed, written);
+        node._backups =
+            backup.map(|(to, every)| Backups::start(node.store.clone(), node.clock.clone(), to, every));
+        Ok(node)
+    }
+
+    /// All that works on a store.
+    pub(super) async fn over(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let state = options.config.state.0.clone();
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
-        let backup = options.config.backup.clone();
-        let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
+        // Without a state there is no place for compiled workflows either.
+        let cache = state.exists().then(|| state.join(CACHE));
+        let wasm = wasm::Options { cache, limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
         let (store_of_engine, transfers_of_engine) = (store.clone(), transfers.clone());
         let metrics = Arc::new(Metrics::new(clock.clone())?);
@@ -97,9 +113,10 @@ impl Node {
             listener: Some(Arc::new(Listeners(listeners))),
         };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
-        let backups = backup.map(|(to, every)| Backups::start(store.clone(), clock.clone(), to, every));
         let component_bytes_max = limits.component_bytes_max;
         let began = clock.monotonic();
+        // Only a store on a disk fails, or is worth measuring.
+        let (failed, written) = (watch::channel(None).1, Written::default());
         Ok(Self {
             engine,
             store,
@@ -111,93 +128,8 @@ impl Node {
             metrics,
             began,
             component_bytes_max,
-            _backups: backups,
+            _backups: None,
         })
-    }
-
-    /// The configuration in force, and when another one is put in force.
-    #[must_use]
-    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
-        self.sites.watch()
-    }
-
-    /// Time, as this process has it.
-    #[must_use]
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
-    }
-
-    /// The configuration in force.
-    #[must_use]
-    pub fn config(&self) -> Arc<Config> {
-        self.sites.own()
-    }
-
-    /// Puts another configuration in force, as far as that is possible while the process works: sites and
-    /// their limits, for what begins from now on. Gives what has changed and counts only after a restart.
-    pub fn reload(&self, config: Config) -> Vec<&'static str> {
-        let old = self.sites.own();
-        let fixed = [
-            ("state.path", old.state.0 != config.state.0),
-            ("state.backup", old.backup != config.backup),
-            ("transfer", old.transfer != config.transfer),
-            ("limits", old.limits != config.limits),
-            ("log", old.log_filter != config.log_filter || old.log_format != config.log_format),
-        ];
-        self.sites.reload(config);
-        fixed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
-    }
-
-    /// What goes on with the runs that the last process left.
-    #[must_use]
-    pub fn recovery(&self) -> Recovery {
-        Recovery::new(self.engine.clone(), self.clock.clone(), self.sites.watch())
-    }
-
-    /// Waits until the state takes no more writes, and says why: the process must end then.
-    pub async fn failed(&self) -> Fault {
-        let mut failed = self.failed.clone();
-        match failed.wait_for(Option::is_some).await.map(|failed| failed.clone()) {
-            Ok(Some(error)) => error.to_fault(),
-            // The store's own thread has ended: that is told first.
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
-    }
-
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
-        &self.store
-    }
-
-    pub(super) fn transfers(&self) -> &Transfers {
-        &self.transfers
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    pub(super) fn component_bytes_max(&self) -> u64 {
-        self.component_bytes_max
-    }
-
-    /// How long it has held the state.
-    pub(super) fn uptime(&self) -> Duration {
-        self.clock.monotonic().saturating_sub(self.began)
-    }
-
-    /// What it has written to its journal.
-    pub(super) fn written(&self) -> JournalStanding {
-        let (commits, writes, took) = self.written.counts();
-        JournalStanding { commits, writes, took }
-    }
-
-    /// Why the state takes no more writes, if it doesn't.
-    pub(super) fn failure(&self) -> Option<journal::Error> {
-        self.failed.borrow().clone()
     }
 
     async fn answer(
@@ -234,6 +166,21 @@ impl Node {
                     Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
                 }
             }
+            Request::Retry { run, from } => {
+                let run = self.find(&run, &[]).await?;
+                let handle = self.engine.retry(&run, from).await.map_err(|error| of_engine(error, None))?;
+                Ok(follow(&handle, replies, Some(interrupted)).await)
+            }
+            Request::Replay { run, workflow, until } => {
+                let run = self.find(&run, &[]).await?;
+                self.replay(run, workflow, until, replies).await
+            }
+            Request::Export { run, to } => {
+                let run = self.find(&run, &[]).await?;
+                let report = journal::export_run(&self.store, &run, &to).await.map_err(of_journal)?;
+                Ok(Reply::BackedUp { holds: counts(report) })
+            }
+            Request::Import { from } => self.import(&from).await,
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
@@ -307,7 +254,7 @@ impl Node {
     }
 
     /// The run that is meant; `last` is the newest that stands as one of `statuses` (any, if empty).
-    async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
+    pub(super) async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
         let all = |statuses: &[RunStatus], max| ListFilter {
             statuses: statuses.to_vec(),
             max,

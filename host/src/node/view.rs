@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Entry, RunDetails, RunSummary, ServerState};
-use crate::engine::{RunDetail, RunLine};
+use super::{Entry, Replay, ReplayEnd, RunDetails, RunSummary, ServerState};
+use crate::engine::{self, Replayed, RunDetail, RunLine};
 use crate::journal::{self, Ending, Fact, Stored, Summary};
 use crate::model::{Fault, FaultCode, WorkflowDigest};
 use crate::transfer::ServerView;
@@ -62,6 +62,19 @@ pub(super) fn detail(detail: RunDetail) -> RunDetails {
     }
 }
 
+/// What a replay came to.
+pub(super) fn replay(replayed: Replayed) -> Replay {
+    let end = match replayed.end {
+        engine::ReplayEnd::Stopped => ReplayEnd::Stopped,
+        engine::ReplayEnd::Unfinished => ReplayEnd::Unfinished,
+        engine::ReplayEnd::Returned(Ok(output)) => ReplayEnd::Done { output: json_or_text(&output) },
+        engine::ReplayEnd::Returned(Err(fault)) => ReplayEnd::Failed { fault },
+        engine::ReplayEnd::Differs(fault) => ReplayEnd::Differs { fault },
+        engine::ReplayEnd::Trapped(fault) => ReplayEnd::Trapped { fault },
+    };
+    Replay { step: replayed.step, end, at: replayed.at }
+}
+
 fn json_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
@@ -114,6 +127,7 @@ fn facts(fact: &Fact) -> Value {
         Fact::Paused { why, fault } => json!({ "why": why, "fault": fault }),
         Fact::Unpaused => json!({}),
         Fact::Repinned { component } => json!({ "component": component.to_string() }),
+        Fact::Retried { from, .. } => json!({ "from": from }),
         Fact::Ended(Ending::Done { output }) => json!({ "ended": "done", "output": stored(output) }),
         Fact::Ended(Ending::Failed { fault }) => json!({ "ended": "failed", "fault": fault }),
         Fact::Ended(Ending::Cancelled) => json!({ "ended": "cancelled" }),

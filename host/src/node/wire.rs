@@ -15,9 +15,9 @@ use crate::model::{
 };
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
-/// second, which an older process would leave out in silence. 3: listings have filters, transfers
-/// name their site; health and metrics can be asked for.
-pub const PROTOCOL: u32 = 3;
+/// second, which an older process would leave out in silence. 3: replay, retry, export and import.
+/// 4: listings have filters, transfers name their site; health and metrics can be asked for.
+pub const PROTOCOL: u32 = 4;
 
 /// The server's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +159,34 @@ pub enum Request {
         /// Which.
         run: RunRef,
     },
+    /// Have a run do steps again, and drive it to its end.
+    Retry {
+        /// Which.
+        run: RunRef,
+        /// From this step on; none for the last one that gave the workflow a fault.
+        from: Option<StepSeq>,
+    },
+    /// Have a run's workflow go once more along what is recorded, without effect.
+    Replay {
+        /// Which.
+        run: RunRef,
+        /// The component to do it with; none for the one that the run has.
+        workflow: Option<PathBuf>,
+        /// The last step whose result is given; none for all that are recorded.
+        until: Option<StepSeq>,
+    },
+    /// Write a run, with all that it refers to, into one file.
+    Export {
+        /// Which.
+        run: RunRef,
+        /// The file.
+        to: PathBuf,
+    },
+    /// Take in the runs of such a file, to be looked at.
+    Import {
+        /// The file.
+        from: PathBuf,
+    },
 }
 
 /// What comes back. The last one of a request is anything but `Accepted` and `Event`.
@@ -232,6 +260,13 @@ pub enum Reply {
     Metrics {
         /// They.
         text: String,
+    },
+    /// What a replay came to.
+    Replayed {
+        /// Of which run.
+        run: RunId,
+        /// It.
+        replay: Replay,
     },
     /// What reading all of the state found.
     Checked {
@@ -364,6 +399,47 @@ pub struct TestedServer {
     pub tls: bool,
     /// How many entries the site's root has.
     pub entries: u64,
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The last step whose result the workflow was given.
+    pub step: StepSeq,
+    /// How it ended.
+    pub end: ReplayEnd,
+    /// Where the workflow was then: its functions, innermost first. Empty once it had returned.
+    pub at: Vec<String>,
+}
+
+/// How a replay ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum ReplayEnd {
+    /// The workflow was given as much as was asked for.
+    Stopped,
+    /// It was given all that is recorded: the run hasn't come further.
+    Unfinished,
+    /// It returned a result, as it is recorded if an end is.
+    Done {
+        /// JSON.
+        output: Value,
+    },
+    /// It returned a failure, likewise.
+    Failed {
+        /// It.
+        fault: Fault,
+    },
+    /// It does, or returns, something else than is recorded.
+    Differs {
+        /// What, side by side.
+        fault: Fault,
+    },
+    /// It trapped.
+    Trapped {
+        /// How, and where.
+        fault: Fault,
+    },
 }
 
 /// How much a state or a backup holds.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, purge, resume, run, runs, serve,
-    site, standing, state, token,
+    cancel, completions, config, demo, doctor, explain, export, ftpd, inspect, man, purge, replay, resume,
+    retry, run, runs, serve, site, standing, state, token,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -96,6 +96,14 @@ pub(crate) enum Command {
     Logs(runs::Logs),
     /// Have a run cancelled; its workflow may clean up
     Cancel(cancel::Args),
+    /// Have a run that has ended do its last steps again, and see it to its end
+    Retry(retry::Args),
+    /// Go once more along what a run has recorded, without any effect: what did it do, where does it stand?
+    Replay(replay::Args),
+    /// Write a run with all that it refers to into one file
+    Export(export::Export),
+    /// Take in a run that another state exported, to look at it
+    Import(export::Import),
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
     /// Hold the state and work until told to stop: goes on with what was interrupted, and answers over HTTP
@@ -157,6 +165,13 @@ mod tests {
             "orchestrator logs 01JD51 -o jsonl",
             "orchestrator cancel 01JD51",
             "orchestrator resume --last --workflow w.wasm",
+            "orchestrator replay",
+            "orchestrator replay 01JD51 --to 12 --workflow w.wasm -o jsonl",
+            "orchestrator replay ./run.orch",
+            "orchestrator retry 01JD51 --from 12",
+            "orchestrator export 01JD51 run.orch",
+            "orchestrator import run.orch",
+            "orchestrator history --kind step-finished --step 3 --faults",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",
             "orchestrator purge 01JD51 01JD52",
             "orchestrator serve",
@@ -207,6 +222,9 @@ mod tests {
             "orchestrator resume 01JD51 --last",
             "orchestrator purge",
             "orchestrator purge --dry-run",
+            "orchestrator retry",
+            "orchestrator export 01JD51",
+            "orchestrator import",
             "orchestrator purge --older-than 30",
             "orchestrator site ls p",
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",

@@ -177,7 +177,7 @@ pub(crate) fn of_outcome(outcome: &RunOutcome, interrupted: Exit) -> Exit {
                 Exit::StateUnwritable => Exit::StateUnwritable,
                 _ => Exit::NoSpace,
             },
-            PauseReason::Indeterminate | PauseReason::Restored => Exit::Indeterminate,
+            PauseReason::Indeterminate | PauseReason::Restored | PauseReason::Imported => Exit::Indeterminate,
         },
     }
 }

@@ -5,6 +5,7 @@ mod stage;
 mod world;
 
 mod journey;
+mod looking_back;
 mod misbehaving;
 mod small;
 mod workflows;

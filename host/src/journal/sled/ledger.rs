@@ -205,7 +205,7 @@ impl SledLedger {
         let mut entries = Vec::new();
         for key in self.staging.keys(&keys::of_run(keys::JOURNAL, run))? {
             let record = self.staging.get_long(&key)?.ok_or_else(|| Error::damaged("a record went away"))?;
-            entries.extend(Entries::decode(record)?.entries);
+            entries.extend(Entries::decode(&record)?.entries);
         }
         let prefix = keys::of_run(keys::TABLE, run);
         let mut table = Vec::new();

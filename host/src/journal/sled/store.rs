@@ -12,7 +12,7 @@ use super::keys;
 use super::ledger::{SledLedger, version_of};
 use super::objects::Objects;
 use super::open::{self, Opened, StateLock};
-use super::records::{self, ClaimRecord, Entries, get_long, join_from};
+use super::records::{self, ClaimRecord, Page, get_long, join_from};
 use super::staging::unreadable;
 use crate::journal::commit::{Committer, Written};
 use crate::journal::error::Error;
@@ -100,7 +100,8 @@ impl SledStore {
             if !key.starts_with(prefix) {
                 break;
             }
-            rows.push((key[cut..].to_vec(), join_from(&self.tree, &key, &head)?.into()));
+            let value = join_from(&self.tree, &key, &head)?;
+            rows.push((key[cut..].to_vec(), Bytes::from(value.into_owned())));
         }
         Ok(rows)
     }
@@ -172,8 +173,7 @@ impl Store for SledStore {
             return Err(Error::NotFound { run: run.clone() });
         };
         let from = from.max(ClaimRecord::decode(&claim)?.first_seq);
-        let mut page = Vec::new();
-        let mut bytes = 0;
+        let mut page = Page::default();
         let mut next = from;
         // The record that holds entry `from` may begin before it.
         let first =
@@ -182,21 +182,19 @@ impl Store for SledStore {
             let (key, head) = row.map_err(unreadable)?;
             let first = keys::journal_seq(&key)
                 .ok_or_else(|| Error::damaged("a key of the journal has no number"))?;
-            let record = Entries::decode(join_from(&self.tree, &key, &head)?)?;
+            let missing = || Error::damaged(format!("entry {next} of run {run} is missing"));
             let skip = next.checked_sub(first).and_then(|skip| usize::try_from(skip).ok());
-            let Some(skip) = skip.filter(|skip| *skip <= record.entries.len()) else {
-                return Err(Error::damaged(format!("entry {next} of run {run} is missing")));
-            };
-            for entry in record.entries.into_iter().skip(skip) {
-                if bytes > bytes_max {
-                    return Ok((from, page));
-                }
-                bytes += entry.len();
-                next += 1;
-                page.push(entry);
+            let skip = skip.ok_or_else(missing)?;
+            let count = page.fill(&join_from(&self.tree, &key, &head)?, skip, bytes_max)?;
+            if skip > count {
+                return Err(missing());
             }
+            if page.is_over(bytes_max) {
+                break;
+            }
+            next = first + count as u64;
         }
-        Ok((from, page))
+        Ok((from, page.into_entries()))
     }
 
     async fn get(&self, run: &RunId, key: &[u8]) -> Result<Option<Bytes>, Error> {

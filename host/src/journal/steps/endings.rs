@@ -35,7 +35,7 @@ impl StepLog {
         if !self.is_live() {
             return Err(self.diverged(None).await?);
         }
-        if self.rehearsing {
+        if self.rehearsal.is_some() {
             return Err(Halt::Rehearsed);
         }
         let ending = match outcome {
@@ -135,8 +135,8 @@ impl StepLog {
             Ending::Done { output } => blob_of(output).into_iter().collect(),
             Ending::Failed { .. } | Ending::Cancelled => Vec::new(),
         };
-        let writes =
-            vec![Write::RemoveAll(deliveries::PREFIX.to_vec()), Write::RemoveAll(slot::TABLES.to_vec())];
+        // What was delivered stays: without it an ended run couldn't be replayed.
+        let writes = vec![Write::RemoveAll(slot::TABLES.to_vec())];
         crash::point("journal.end.before");
         let along = Along { writes, blobs, progress: true };
         self.writer.lock().await.commit(vec![Fact::Ended(ending)], along).await?;

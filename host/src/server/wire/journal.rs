@@ -214,6 +214,7 @@ impl Talk {
             }
             RunEvent::Started { .. }
             | RunEvent::StepFinished { .. }
+            | RunEvent::StepReplayed { .. }
             | RunEvent::Log { .. }
             | RunEvent::Status { .. }
             | RunEvent::Ended { .. } => return None,

@@ -150,7 +150,8 @@ impl Moves {
                 self.alias_latency.with_label_values(&[site]).observe(seconds);
             }
             RunEvent::Ended { outcome, .. } => self.ended(workflow, outcome),
-            RunEvent::TransferStarted { .. }
+            RunEvent::StepReplayed { .. }
+            | RunEvent::TransferStarted { .. }
             | RunEvent::TransferProgress { .. }
             | RunEvent::TransferRetry { .. }
             | RunEvent::Log { .. }

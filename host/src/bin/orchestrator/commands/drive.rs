@@ -133,6 +133,7 @@ async fn watch(
                     | Reply::Run { .. }
                     | Reply::Entries { .. }
                     | Reply::Servers { .. }
+                    | Reply::Replayed { .. }
                     | Reply::Checked { .. }
                     | Reply::Begun { .. }
                     | Reply::AtRest { .. }
@@ -260,6 +261,7 @@ pub(super) fn why_text(why: PauseReason) -> &'static str {
         PauseReason::Suspected => "it may be what ended the process several times",
         PauseReason::Restored => "it came back from a backup",
         PauseReason::Asked => "somebody asked for it",
+        PauseReason::Imported => "it comes from another state",
     }
 }
 

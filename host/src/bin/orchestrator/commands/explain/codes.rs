@@ -67,6 +67,21 @@ pub(crate) const OWN: &[Page] = &[
         action: "`orchestrator show RUN` prints its result; `orchestrator run` begins a new one.",
     },
     Page {
+        code: "run.imported",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "the run was taken in from another state, where it may be going on",
+        action: "It can be looked at (`orchestrator show`, `history`, `logs`) and replayed (`orchestrator replay`), \
+                 here; it is resumed, retried and cancelled where it came from.",
+    },
+    Page {
+        code: "run.exists",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "the state has a run of this id already",
+        action: "`orchestrator show RUN` shows it; `orchestrator purge RUN` forgets it once it has ended.",
+    },
+    Page {
         code: "workflow.refused",
         exit: Exit::Workflow,
         class: ASKED,
