@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::access::Hold;
 use super::backups::Backups;
 use super::server::Serve;
-use super::{Counts, Error, Recovery, Reply, Request, RunRef, SiteBook, StateReport, view};
+use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{
@@ -120,6 +120,8 @@ impl Node {
             clock: clock.clone(),
         });
         let began = clock.monotonic();
+        // Only a store on a disk fails, or is worth measuring.
+        let (failed, written) = (watch::channel(None).1, Written::default());
         Ok(Self {
             engine,
             store,
