@@ -3,7 +3,7 @@
 //! Inputs given on a command line (`-i parallel=4 -i from=2024`) carry no types: what looks like a
 //! number arrives as one. So scalars are read as the type that the workflow declares: a number or
 //! boolean where it wants text, and text that reads as a number or boolean where it wants one of
-//! those. Errors name the field.
+//! those. A scalar where it wants a list is a list of one. Errors name the field.
 
 use std::fmt;
 
@@ -112,6 +112,13 @@ impl<'de> Deserializer<'de> for Lenient<'de> {
 
     to_text! { deserialize_str deserialize_string deserialize_char }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.0 {
+            Value::Null | Value::Array(_) | Value::Object(_) => self.deserialize_any(visitor),
+            scalar => visitor.visit_seq(Items { items: std::slice::from_ref(scalar).iter(), index: 0 }),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
@@ -134,7 +141,7 @@ impl<'de> Deserializer<'de> for Lenient<'de> {
     }
 
     forward_to_deserialize_any! {
-        bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -230,6 +237,13 @@ mod tests {
                 more: vec![]
             }
         );
+    }
+
+    #[test]
+    fn one_value_is_a_list_of_one() {
+        assert_eq!(parse::<Vec<String>>("\"*.csv\"").unwrap(), ["*.csv"]);
+        assert_eq!(parse::<Vec<u8>>("\"7\"").unwrap(), [7]);
+        assert!(parse::<Vec<u8>>("{}").is_err() && parse::<Vec<u8>>("null").is_err());
     }
 
     #[test]

@@ -54,6 +54,7 @@
 //! | [`clock`], [`random`] | time and chance, the same in a replay |
 //! | [`log`], [`progress`] | what people see |
 //! | [`context`] | what the run knows of itself |
+//! | [`quantity`] | spans and sizes as people write them, for inputs |
 //! | `testing` | a host in memory, for `cargo test` (not in WebAssembly) |
 
 // The generated exports name this crate by its name, also inside it.
@@ -68,6 +69,7 @@ pub mod ftp;
 pub mod log;
 pub mod path;
 pub mod progress;
+pub mod quantity;
 pub mod random;
 pub mod retry;
 
@@ -89,11 +91,12 @@ pub mod prelude {
     pub use std::time::Duration;
 
     pub use crate::clock::Timestamp;
-    pub use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm, Listing};
+    pub use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm, Listing, Select};
     pub use crate::ftp::{
         Batch, Commit, Delivery, Direction, IfExists, IfSourceGrows, Outcome, Pair, Place, Proof, Receipt,
         Site, Transfer, TransferOptions,
     };
+    pub use crate::quantity::{Size, Span};
     pub use crate::retry::{RetryPolicy, retry};
     pub use crate::{Error, ErrorClass, Result};
     pub use crate::{checkpoint, clock, context, files, path, progress, random};

@@ -74,6 +74,27 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The policy `[retry.NAME]` of the configuration; `None` when it has no such. A resumed run is given the
+    /// same again, whatever the configuration says by then.
+    ///
+    /// ```
+    /// # use orchestrator_sdk::prelude::*;
+    /// # fn run(_: ()) -> Result<Option<u32>> {
+    /// let policy = RetryPolicy::named("patient")?.unwrap_or_default();
+    /// # Ok(policy.max_attempts)
+    /// # }
+    /// # let host = orchestrator_sdk::testing::MockHost::new();
+    /// # assert_eq!(host.run(run, serde_json::Value::Null).unwrap(), Some(5));
+    /// # let host = host.with_retry("patient", RetryPolicy::default().attempts(20));
+    /// # assert_eq!(host.run(run, serde_json::Value::Null).unwrap(), Some(20));
+    /// ```
+    ///
+    /// # Errors
+    /// `config.invalid` when the configuration can't be read.
+    pub fn named(name: &str) -> Result<Option<Self>> {
+        host::retry_named(name)
+    }
+
     /// At most `count` attempts, the first included.
     #[must_use]
     pub fn attempts(mut self, count: u32) -> Self {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use orchestrator_host::clock::SystemClock;
 use orchestrator_host::model::{
-    ByteCount, Fault, ItemId, Jitter, Receipt, RemotePath, RetryPolicy, RunId, SecretRef, Site, SiteLimits,
-    StepSeq, Timestamp, TlsMode, TlsPolicy, TransferOptions,
+    ByteCount, Fault, ItemId, Jitter, Receipt, RemotePath, RetryPolicy, RunId, SecretRef, Select, Site,
+    SiteLimits, StepSeq, Timestamp, TlsMode, TlsPolicy, TransferOptions,
 };
 use orchestrator_host::transfer::ftp::FtpConnector;
 use orchestrator_host::transfer::{
@@ -113,7 +113,7 @@ impl Client {
             }
             ListItem::Unparsed(_) => odd += 1,
         };
-        self.transfers.list(&self.site, &path(folder), None, deep, &mut sink).await?;
+        self.transfers.list(&self.site, &path(folder), &Select::of(None, deep), &mut sink).await?;
         Ok((names, odd))
     }
 

@@ -1,6 +1,6 @@
 //! The calls on granted folders.
 
-use super::{Digest, FileInfo, HashAlgorithm, Listing};
+use super::{Digest, FileInfo, HashAlgorithm, Listing, Select};
 use crate::{Error, Result, host};
 
 /// The most that one `read` of the interface gives.
@@ -9,21 +9,20 @@ const READ_BYTES_MAX: u32 = 65_536;
 /// The most that [`read`] puts together: each piece is an entry in the run's journal.
 const FILE_BYTES_MAX: u64 = 1_048_576;
 
-/// The content of one folder; `glob` (a `&str` or `None`) selects entries, as in
-/// [`Site::list`](crate::ftp::Site::list).
+/// The content of one folder, as far as it is selected: by a pattern, by `None`, or by a [`Select`].
 ///
 /// # Errors
 /// `file.not-found`, `grant.refused`, `call.invalid` for a bad pattern.
-pub fn list<'a>(path: impl AsRef<str>, glob: impl Into<Option<&'a str>>) -> Result<Listing> {
-    host::files_list(path.as_ref(), glob.into(), false).map(Listing::new)
+pub fn list(path: impl AsRef<str>, select: impl Into<Select>) -> Result<Listing> {
+    host::files_list(path.as_ref(), &select.into(), false).map(Listing::new)
 }
 
 /// The content of a folder and of all folders below it.
 ///
 /// # Errors
 /// As [`list`].
-pub fn walk<'a>(path: impl AsRef<str>, glob: impl Into<Option<&'a str>>) -> Result<Listing> {
-    host::files_list(path.as_ref(), glob.into(), true).map(Listing::new)
+pub fn walk(path: impl AsRef<str>, select: impl Into<Select>) -> Result<Listing> {
+    host::files_list(path.as_ref(), &select.into(), true).map(Listing::new)
 }
 
 /// What is at `path`; `None` when nothing is.

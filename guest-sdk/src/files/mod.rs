@@ -6,9 +6,11 @@
 mod calls;
 mod info;
 mod listing;
+mod select;
 
 pub use calls::{
     count_records, hash, list, make_dir, read, read_to_string, remove, remove_dir, rename, stat, walk, write,
 };
 pub use info::{Digest, FileInfo, FileKind, HashAlgorithm};
 pub use listing::Listing;
+pub use select::Select;

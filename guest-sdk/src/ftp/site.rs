@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Batch, Receipt, TransferOptions};
 use crate::clock::Timestamp;
-use crate::files::{Digest, FileInfo, HashAlgorithm, Listing};
-use crate::{Result, clock, host};
+use crate::files::{Digest, FileInfo, HashAlgorithm, Listing, Select};
+use crate::{Result, host};
 
 /// What a server is known to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,23 +64,20 @@ impl Site {
         self.handle.features()
     }
 
-    /// The content of one folder. `glob` (a `&str` or `None`) selects entries: `*` and `?` stay within
-    /// a name, `[a-z]` and `{a,b}` choose.
+    /// The content of one folder, as far as it is selected: by a pattern, by `None`, or by a [`Select`].
     ///
     /// # Errors
     /// `ftp.not-found`, `call.invalid` for a bad pattern, `file.too-large` over a million entries.
-    pub fn list<'a>(&self, path: impl AsRef<str>, glob: impl Into<Option<&'a str>>) -> Result<Listing> {
-        self.handle.list(path.as_ref(), glob.into(), false).map(Listing::new)
+    pub fn list(&self, path: impl AsRef<str>, select: impl Into<Select>) -> Result<Listing> {
+        self.handle.list(path.as_ref(), &select.into(), false).map(Listing::new)
     }
 
-    /// The content of a folder and of all folders below it. A pattern without a slash is compared with
-    /// names, any other with the path below `path`; `**` spans folders. Folders that don't match are left
-    /// out, and yet looked into.
+    /// The content of a folder and of all folders below it, as far as it is selected.
     ///
     /// # Errors
     /// As [`Site::list`].
-    pub fn walk<'a>(&self, path: impl AsRef<str>, glob: impl Into<Option<&'a str>>) -> Result<Listing> {
-        self.handle.list(path.as_ref(), glob.into(), true).map(Listing::new)
+    pub fn walk(&self, path: impl AsRef<str>, select: impl Into<Select>) -> Result<Listing> {
+        self.handle.list(path.as_ref(), &select.into(), true).map(Listing::new)
     }
 
     /// What is at `path`; `None` when nothing is.
@@ -91,8 +88,9 @@ impl Site {
         self.handle.stat(path.as_ref())
     }
 
-    /// Waits until a file is at `path` and has kept its size over `settle`; `None` when that hasn't
-    /// happened within `timeout`. Looks once every `settle`, at least a second apart; each look is a step.
+    /// Waits until a file is at `path` and has kept its size and time for `settle`; `None` when it hasn't
+    /// by the end of `timeout`. A run that is killed meanwhile and resumed waits for the rest; a server that
+    /// is away meanwhile is waited for, too.
     ///
     /// # Errors
     /// As [`Site::stat`], and `run.cancelled`.
@@ -102,22 +100,25 @@ impl Site {
         settle: Duration,
         timeout: Duration,
     ) -> Result<Option<FileInfo>> {
-        let deadline = clock::now() + timeout;
-        let mut before: Option<FileInfo> = None;
-        loop {
-            let now = self.stat(path.as_ref())?.filter(FileInfo::is_file);
-            if let (Some(before), Some(now)) = (&before, &now)
-                && before.size == now.size
-                && before.modified == now.modified
-            {
-                return Ok(Some(now.clone()));
-            }
-            if clock::now() >= deadline {
-                return Ok(None);
-            }
-            before = now;
-            clock::sleep(settle.max(Duration::from_secs(1)))?;
-        }
+        self.handle.wait_for(path.as_ref(), settle, timeout)
+    }
+
+    /// The content of a small file, of at most `max` bytes (taken as at most 1,048,576). All of it goes
+    /// into the run's journal: this is for markers, manifests and sidecars.
+    ///
+    /// # Errors
+    /// `ftp.not-found`, and `file.too-large` for a larger file.
+    pub fn read_small(&self, path: impl AsRef<str>, max: u32) -> Result<Vec<u8>> {
+        self.handle.read_small(path.as_ref(), max)
+    }
+
+    /// Writes a whole small file (at most 65,536 bytes), instead of one that is there: for markers and
+    /// sidecars. Others see the old content or the new. Missing folders are made.
+    ///
+    /// # Errors
+    /// `file.too-large`, `ftp.exists` where a folder has the name, `run.indeterminate`.
+    pub fn put_bytes(&self, path: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> Result<Receipt> {
+        self.handle.put_bytes(path.as_ref(), bytes.as_ref())
     }
 
     /// Makes a folder, and those above it that are missing. One that is there already is fine.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bindings::orchestrator::workflow as wit;
 use crate::clock::{Timestamp, millis};
-use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm};
+use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm, Select};
 use crate::ftp::{
     Commit, Direction, Features, IfExists, IfSourceGrows, Proof, Receipt, Transfer, TransferOptions,
 };
@@ -31,7 +31,9 @@ same_cases! {
     wit::types::HashAlgorithm => HashAlgorithm { Crc32 Md5 Sha256 }
     HashAlgorithm => wit::types::HashAlgorithm { Crc32 Md5 Sha256 }
     Jitter => wit::types::Jitter { None Full Equal Decorrelated }
+    wit::types::Jitter => Jitter { None Full Equal Decorrelated }
     Exhausted => wit::types::Exhausted { Fail Pause }
+    wit::types::Exhausted => Exhausted { Fail Pause }
     Commit => wit::ftp::Commit { Auto Manual ExactlyOnce }
     IfExists => wit::ftp::IfExists { Fail Replace Skip Newer }
     IfSourceGrows => wit::ftp::IfSourceGrows { Fail UpToStartSize Follow }
@@ -92,6 +94,10 @@ impl From<&FileInfo> for wit::types::FileInfo {
     }
 }
 
+pub(super) fn selection(select: &Select, recursive: bool) -> wit::types::Selection {
+    wit::types::Selection { include: select.include.clone(), exclude: select.exclude.clone(), recursive }
+}
+
 impl From<wit::types::Digest> for Digest {
     fn from(digest: wit::types::Digest) -> Self {
         Self { algorithm: digest.algorithm.into(), hex: digest.hex }
@@ -114,6 +120,21 @@ impl From<&RetryPolicy> for wit::types::RetryPolicy {
             max_delay: millis(policy.max_delay),
             jitter: policy.jitter.into(),
             non_retryable: policy.non_retryable.clone(),
+            on_exhausted: policy.on_exhausted.into(),
+        }
+    }
+}
+
+impl From<wit::types::RetryPolicy> for RetryPolicy {
+    fn from(policy: wit::types::RetryPolicy) -> Self {
+        Self {
+            max_attempts: policy.max_attempts,
+            max_elapsed: policy.max_elapsed.map(Duration::from_millis),
+            initial_delay: Duration::from_millis(policy.initial_delay),
+            multiplier_percent: policy.multiplier_percent,
+            max_delay: Duration::from_millis(policy.max_delay),
+            jitter: policy.jitter.into(),
+            non_retryable: policy.non_retryable,
             on_exhausted: policy.on_exhausted.into(),
         }
     }

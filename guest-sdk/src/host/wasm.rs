@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Delivery;
 use super::bindings::orchestrator::workflow as wit;
-use super::convert::error;
+use super::convert::{error, selection};
 use crate::clock::{Timestamp, millis};
 use crate::context::RunInfo;
-use crate::files::{Digest, FileInfo, HashAlgorithm};
+use crate::files::{Digest, FileInfo, HashAlgorithm, Select};
 use crate::ftp::{Features, Receipt, Transfer, TransferOptions};
 use crate::log::Level;
 use crate::retry::RetryPolicy;
@@ -59,12 +59,30 @@ impl Site {
         self.0.features().map(Into::into).map_err(error)
     }
 
-    pub(crate) fn list(&self, path: &str, glob: Option<&str>, recursive: bool) -> Result<Listing> {
-        self.0.list_dir(path, glob, recursive).map(Listing).map_err(error)
+    pub(crate) fn list(&self, path: &str, select: &Select, recursive: bool) -> Result<Listing> {
+        self.0.list_dir(path, &selection(select, recursive)).map(Listing).map_err(error)
     }
 
     pub(crate) fn stat(&self, path: &str) -> Result<Option<FileInfo>> {
         self.0.stat(path).map(|info| info.map(Into::into)).map_err(error)
+    }
+
+    pub(crate) fn wait_for(
+        &self,
+        path: &str,
+        settle: Duration,
+        timeout: Duration,
+    ) -> Result<Option<FileInfo>> {
+        let found = self.0.wait_for(path, millis(settle), millis(timeout));
+        found.map(|info| info.map(Into::into)).map_err(error)
+    }
+
+    pub(crate) fn read_small(&self, path: &str, max: u32) -> Result<Vec<u8>> {
+        self.0.read_small(path, max).map_err(error)
+    }
+
+    pub(crate) fn put_bytes(&self, path: &str, bytes: &[u8]) -> Result<Receipt> {
+        self.0.put_bytes(path, bytes).map(Into::into).map_err(error)
     }
 
     pub(crate) fn make_dir(&self, path: &str) -> Result<()> {
@@ -133,8 +151,8 @@ impl Batch {
     }
 }
 
-pub(crate) fn files_list(path: &str, glob: Option<&str>, recursive: bool) -> Result<Listing> {
-    wit::files::list_dir(path, glob, recursive).map(Listing).map_err(error)
+pub(crate) fn files_list(path: &str, select: &Select, recursive: bool) -> Result<Listing> {
+    wit::files::list_dir(path, &selection(select, recursive)).map(Listing).map_err(error)
 }
 
 pub(crate) fn files_stat(path: &str) -> Result<Option<FileInfo>> {
@@ -171,6 +189,10 @@ pub(crate) fn files_hash(path: &str, algorithm: HashAlgorithm) -> Result<Digest>
 
 pub(crate) fn files_count_records(path: &str) -> Result<u64> {
     wit::files::count_records(path).map_err(error)
+}
+
+pub(crate) fn retry_named(name: &str) -> Result<Option<RetryPolicy>> {
+    wit::retry::named(name).map(|policy| policy.map(Into::into)).map_err(error)
 }
 
 pub(crate) struct Attempts(wit::retry::Attempts);

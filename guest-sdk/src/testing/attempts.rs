@@ -1,11 +1,19 @@
 //! Attempts that the workflow repeats itself, on simulated time.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use super::state;
 use crate::clock::{Timestamp, millis};
 use crate::retry::RetryPolicy;
-use crate::{Error, host};
+use crate::{Error, Result, host};
+
+pub(crate) fn retry_named(name: &str) -> Result<Option<RetryPolicy>> {
+    state::with(|state| {
+        state.step("retry.named", &[name])?;
+        Ok(state.policies.get(name).cloned())
+    })
+}
 
 pub(crate) struct Attempts {
     policy: RetryPolicy,
@@ -39,7 +47,7 @@ impl Attempts {
             if cancelled || over || !why.is_transient() || policy.non_retryable.contains(&why.code) {
                 return false;
             }
-            state.now.0 += delay;
+            state.pass(Duration::from_millis(delay));
             let grown = delay.saturating_mul(policy.multiplier_percent.max(100).into()) / 100;
             self.delay.set(grown.min(millis(policy.max_delay)));
             true

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::state::{self, plain};
-use super::transfer::{check_unchanged, count_records, digest, transfer};
+use super::transfer::{check_unchanged, count_records, digest, receipt_of, transfer};
 use super::tree::{Side, Tree};
 use crate::clock::Timestamp;
 use crate::context::RunInfo;
-use crate::files::{Digest, FileInfo, HashAlgorithm};
+use crate::files::{Digest, FileInfo, HashAlgorithm, Select};
 use crate::ftp::{Direction, Features, Receipt, Transfer, TransferOptions};
 use crate::log::Level;
 use crate::{Error, Result};
@@ -41,8 +41,8 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    fn of(tree: &Tree, path: &str, glob: Option<&str>, recursive: bool) -> Result<Self> {
-        let mut entries = tree.list(path, glob, recursive)?;
+    fn of(tree: &Tree, path: &str, select: &Select, recursive: bool) -> Result<Self> {
+        let mut entries = tree.list(path, select, recursive)?;
         entries.reverse();
         Ok(Self { rest: RefCell::new(entries), unparsed: tree.unparsed.clone() })
     }
@@ -105,12 +105,63 @@ impl Site {
         })
     }
 
-    pub(crate) fn list(&self, path: &str, glob: Option<&str>, recursive: bool) -> Result<Listing> {
-        self.at("ftp.list-dir", path, |tree, path| Listing::of(tree, path, glob, recursive))
+    pub(crate) fn list(&self, path: &str, select: &Select, recursive: bool) -> Result<Listing> {
+        self.at("ftp.list-dir", path, |tree, path| Listing::of(tree, path, select, recursive))
     }
 
     pub(crate) fn stat(&self, path: &str) -> Result<Option<FileInfo>> {
         self.at("ftp.stat", path, |tree, path| Ok(tree.stat(path)))
+    }
+
+    /// Looks whenever a file arrives, so that the answer comes at the very time.
+    pub(crate) fn wait_for(
+        &self,
+        path: &str,
+        settle: Duration,
+        timeout: Duration,
+    ) -> Result<Option<FileInfo>> {
+        self.at("ftp.wait-for", path, |_, _| Ok(()))?;
+        let path = plain(path, Side::Site)?;
+        state::with(|state| {
+            let due = state.now + timeout;
+            loop {
+                let found = state.site(&self.0)?.stat(path).filter(FileInfo::is_file);
+                let (now, settled) = (state.now, state.now + settle);
+                let next = state.arrivals.iter().map(|file| file.at).filter(|&at| at <= due).min();
+                match (found, next) {
+                    (found @ Some(_), next) if settled <= due && next.is_none_or(|next| next > settled) => {
+                        state.pass(settle);
+                        return Ok(found);
+                    }
+                    (_, Some(next)) => state.pass(next.since(now)),
+                    (_, None) => {
+                        state.pass(due.since(now));
+                        return Ok(None);
+                    }
+                }
+            }
+        })
+    }
+
+    pub(crate) fn read_small(&self, path: &str, max: u32) -> Result<Vec<u8>> {
+        self.at("ftp.read-small", path, |tree, path| {
+            let (bytes, _) = tree.file(path)?;
+            if bytes.len() as u64 > u64::from(max.min(1_048_576)) {
+                return Err(Error::new("file.too-large", format!("`{path}` has more than {max} bytes")));
+            }
+            Ok(bytes.to_vec())
+        })
+    }
+
+    pub(crate) fn put_bytes(&self, path: &str, bytes: &[u8]) -> Result<Receipt> {
+        if bytes.len() > 65_536 {
+            return Err(Error::new("file.too-large", format!("writing `{path}`: {} bytes", bytes.len())));
+        }
+        let now = now();
+        self.at("ftp.put-bytes", path, |tree, path| {
+            tree.write(path, bytes.to_vec(), now)?;
+            receipt_of(tree, path, bytes)
+        })
     }
 
     pub(crate) fn make_dir(&self, path: &str) -> Result<()> {
@@ -168,8 +219,8 @@ fn local<'a, T>(kind: &str, path: &'a str, act: impl FnOnce(&mut Tree, &'a str) 
     })
 }
 
-pub(crate) fn files_list(path: &str, glob: Option<&str>, recursive: bool) -> Result<Listing> {
-    local("files.list-dir", path, |tree, path| Listing::of(tree, path, glob, recursive))
+pub(crate) fn files_list(path: &str, select: &Select, recursive: bool) -> Result<Listing> {
+    local("files.list-dir", path, |tree, path| Listing::of(tree, path, select, recursive))
 }
 
 pub(crate) fn files_stat(path: &str) -> Result<Option<FileInfo>> {
@@ -246,7 +297,7 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn sleep(duration: Duration) -> Result<()> {
     state::with(|state| {
         state.step("clock.sleep", &[])?;
-        state.now = state.now + duration;
+        state.pass(duration);
         Ok(())
     })
 }
@@ -254,7 +305,7 @@ pub(crate) fn sleep(duration: Duration) -> Result<()> {
 pub(crate) fn sleep_until(at: Timestamp) -> Result<()> {
     state::with(|state| {
         state.step("clock.sleep-until", &[])?;
-        state.now = state.now.max(at);
+        state.pass(at.since(state.now));
         Ok(())
     })
 }

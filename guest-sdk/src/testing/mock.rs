@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::state::{Installed, START, State};
+use super::state::{Arrival, Installed, START, State};
 use super::tree::{Node, Side, Tree};
 use crate::clock::Timestamp;
+use crate::retry::RetryPolicy;
 use crate::{Error, Result, input};
 
 /// A host in memory. Sites and folders keep their content from one run to the next.
@@ -41,6 +43,13 @@ impl MockHost {
     #[must_use]
     pub fn with_folder(self, name: &str) -> Self {
         self.state.borrow_mut().folders.insert(name.to_owned(), Tree::new(Side::Folder, name));
+        self
+    }
+
+    /// Has the configuration name a retry policy.
+    #[must_use]
+    pub fn with_retry(self, name: &str, policy: RetryPolicy) -> Self {
+        self.state.borrow_mut().policies.insert(name.to_owned(), policy);
         self
     }
 
@@ -144,6 +153,14 @@ impl MockTree {
         self.with(|tree| tree.put(path, Node::File { bytes, modified }));
     }
 
+    /// Puts a file there once `span` of simulated time has passed from now on, as somebody else would.
+    pub fn write_after(&self, span: Duration, path: &str, content: impl AsRef<[u8]>) {
+        let mut state = self.state.borrow_mut();
+        let (at, bytes) = (state.now + span, content.as_ref().to_vec());
+        let (name, path) = (self.name.clone(), path.to_owned());
+        state.arrivals.push(Arrival { at, side: self.side, name, path, bytes });
+    }
+
     /// Puts a folder there, with those above it.
     pub fn make_dir(&self, path: &str) {
         self.with(|tree| tree.put(path, Node::Dir));
@@ -179,11 +196,7 @@ impl MockTree {
 
     fn with<T>(&self, act: impl FnOnce(&mut Tree) -> T) -> T {
         let mut state = self.state.borrow_mut();
-        let trees = match self.side {
-            Side::Site => &mut state.sites,
-            Side::Folder => &mut state.folders,
-        };
-        let tree = trees.get_mut(&self.name);
+        let tree = state.trees(self.side).get_mut(&self.name);
         act(tree.unwrap_or_else(|| panic!("the mock host grants no `{}`", self.name)))
     }
 }

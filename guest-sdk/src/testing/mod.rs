@@ -38,7 +38,7 @@ mod tree;
 
 pub(crate) mod host {
     //! What [`crate::host`] takes its functions from natively.
-    pub(crate) use super::attempts::Attempts;
+    pub(crate) use super::attempts::{Attempts, retry_named};
     pub(crate) use super::calls::*;
     pub(crate) use super::transfer::Batch;
 }

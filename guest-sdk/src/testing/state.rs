@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::tree::{Side, Tree};
+use super::tree::{Node, Side, Tree};
 use crate::clock::Timestamp;
+use crate::retry::RetryPolicy;
 use crate::{Error, ErrorClass, Result};
 
 /// When every mock begins: 2026-01-01T00:00:00Z.
@@ -15,6 +16,7 @@ pub(super) const START: Timestamp = Timestamp(1_767_225_600_000);
 pub(super) struct State {
     pub(super) sites: BTreeMap<String, Tree>,
     pub(super) folders: BTreeMap<String, Tree>,
+    pub(super) policies: BTreeMap<String, RetryPolicy>,
     pub(super) now: Timestamp,
     pub(super) random: u64,
     pub(super) calls: Vec<String>,
@@ -28,6 +30,17 @@ pub(super) struct State {
     pub(super) cancelled: bool,
     /// How many waits with a timeout find no outcome.
     pub(super) stalls: usize,
+    /// Files that come later, from outside the workflow.
+    pub(super) arrivals: Vec<Arrival>,
+}
+
+/// A file that somebody puts on a site or in a folder at a certain time.
+pub(super) struct Arrival {
+    pub(super) at: Timestamp,
+    pub(super) side: Side,
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl State {
@@ -35,6 +48,7 @@ impl State {
         Self {
             sites: BTreeMap::new(),
             folders: BTreeMap::new(),
+            policies: BTreeMap::new(),
             now: START,
             random: 0,
             calls: Vec::new(),
@@ -45,6 +59,30 @@ impl State {
             cancel_after: None,
             cancelled: false,
             stalls: 0,
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// Lets time pass: files arrive that are due by then.
+    pub(super) fn pass(&mut self, span: Duration) {
+        self.now = self.now + span;
+        let now = self.now;
+        let (mut due, later): (Vec<_>, Vec<_>) = self.arrivals.drain(..).partition(|file| file.at <= now);
+        self.arrivals = later;
+        due.sort_by_key(|file| file.at);
+        for file in due {
+            let tree = self.trees(file.side).get_mut(&file.name);
+            if let Some(tree) = tree {
+                tree.put(&file.path, Node::File { bytes: file.bytes, modified: file.at });
+            }
+        }
+    }
+
+    /// The sites, or the folders.
+    pub(super) fn trees(&mut self, side: Side) -> &mut BTreeMap<String, Tree> {
+        match side {
+            Side::Site => &mut self.sites,
+            Side::Folder => &mut self.folders,
         }
     }
 
@@ -59,7 +97,7 @@ impl State {
 
     /// Notes a call, lets a millisecond pass, and gives the failure that was scripted for it.
     pub(super) fn step(&mut self, kind: &str, paths: &[&str]) -> Result<()> {
-        self.now.0 += 1;
+        self.pass(Duration::from_millis(1));
         let words: Vec<_> = [kind].into_iter().chain(paths.iter().copied()).collect();
         self.calls.push(words.join(" "));
         if self.cancel_after.is_some_and(|count| self.calls.len() > count) {
@@ -83,7 +121,7 @@ impl State {
         let stalled = self.stalls > 0;
         if stalled {
             self.stalls -= 1;
-            self.now = self.now + timeout;
+            self.pass(timeout);
         }
         stalled
     }

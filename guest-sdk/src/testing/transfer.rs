@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::calls::Site;
 use super::state::{self, State, plain};
-use super::tree::Side;
+use super::tree::{Side, Tree};
 use crate::files::{Digest, FileInfo, HashAlgorithm};
 use crate::ftp::{Direction, IfExists, Proof, Receipt, Transfer, TransferOptions};
 use crate::host::Delivery;
@@ -87,6 +87,22 @@ pub(super) fn transfer(
         proof: proof(transfer.direction, options),
         skipped: left,
         file,
+    })
+}
+
+/// What writing a small file proves.
+pub(super) fn receipt_of(tree: &Tree, path: &str, bytes: &[u8]) -> Result<Receipt> {
+    let gone = || Side::Site.error("not-found", format!("`{path}` is gone"));
+    Ok(Receipt {
+        bytes: bytes.len() as u64,
+        resumed_from: 0,
+        resent: 0,
+        attempts: 1,
+        elapsed: Duration::from_millis(1),
+        digests: vec![digest(bytes, HashAlgorithm::Sha256)],
+        proof: Proof::SizeOnly,
+        skipped: false,
+        file: tree.stat(path).ok_or_else(gone)?,
     })
 }
 

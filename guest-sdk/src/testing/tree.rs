@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::clock::Timestamp;
-use crate::files::{FileInfo, FileKind};
+use crate::files::{FileInfo, FileKind, Select};
 use crate::{Error, Result, path};
 
 /// Which side a tree stands for: the first part of its error codes.
@@ -161,18 +161,22 @@ impl Tree {
         Ok(())
     }
 
-    pub(super) fn list(&self, folder: &str, glob: Option<&str>, recursive: bool) -> Result<Vec<FileInfo>> {
+    pub(super) fn list(&self, folder: &str, select: &Select, recursive: bool) -> Result<Vec<FileInfo>> {
         match self.get(folder) {
             Some(Node::Dir) => {}
             _ => return Err(self.missing("listing", folder)),
         }
-        let glob = glob.map(Glob::new).transpose()?;
+        let (include, exclude) = (Globs::new(&select.include)?, Globs::new(&select.exclude)?);
         let mut entries = Vec::new();
         for (path, node) in self.below(folder) {
             let inside = path::below(path, folder).unwrap_or(path);
-            let deep = inside.contains('/');
-            let wanted = glob.as_ref().is_none_or(|glob| glob.takes(inside));
-            if wanted && (recursive || !deep) {
+            let is_dir = matches!(node, Node::Dir);
+            let mut above = inside.match_indices('/').map(|(end, _)| &inside[..end]);
+            if exclude.take(inside, is_dir) || above.any(|above| exclude.take(above, true)) {
+                continue;
+            }
+            let wanted = include.0.is_empty() || include.take(inside, is_dir);
+            if wanted && (recursive || !inside.contains('/')) {
                 entries.push(self.info(path, node));
             }
         }
@@ -202,22 +206,39 @@ impl Tree {
     }
 }
 
-/// A pattern as the interface defines it: without a slash it is compared with the name.
+/// Patterns as the interface defines them: without a slash one is compared with the name, and a slash at the
+/// end is for folders.
+struct Globs(Vec<Glob>);
+
 struct Glob {
     matcher: GlobMatcher,
     by_name: bool,
+    folders_only: bool,
+}
+
+impl Globs {
+    fn new(patterns: &[String]) -> Result<Self> {
+        if patterns.len() > 100 {
+            return Err(Error::new("call.invalid", "more than 100 patterns"));
+        }
+        patterns.iter().map(|pattern| Glob::new(pattern)).collect::<Result<_>>().map(Self)
+    }
+
+    fn take(&self, inside: &str, is_dir: bool) -> bool {
+        let wanted = |glob: &&Glob| is_dir || !glob.folders_only;
+        let at = |by_name: bool| if by_name { path::name(inside) } else { inside };
+        self.0.iter().filter(wanted).any(|glob| glob.matcher.is_match(at(glob.by_name)))
+    }
 }
 
 impl Glob {
     fn new(pattern: &str) -> Result<Self> {
-        let glob = GlobBuilder::new(pattern)
+        let inner = pattern.strip_suffix('/').unwrap_or(pattern);
+        let glob = GlobBuilder::new(inner)
             .literal_separator(true)
             .build()
             .map_err(|error| Error::new("call.invalid", format!("the pattern `{pattern}`: {error}")))?;
-        Ok(Self { matcher: glob.compile_matcher(), by_name: !pattern.contains('/') })
-    }
-
-    fn takes(&self, inside: &str) -> bool {
-        self.matcher.is_match(if self.by_name { path::name(inside) } else { inside })
+        let (by_name, folders_only) = (!inner.contains('/'), inner != pattern);
+        Ok(Self { matcher: glob.compile_matcher(), by_name, folders_only })
     }
 }

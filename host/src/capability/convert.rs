@@ -4,7 +4,7 @@
 use super::bindings::{ftp as wit_ftp, log as wit_log, types as wit};
 use crate::model::{
     ByteCount, Commit, Digest, Direction, Exhausted, Fault, FaultClass, FaultCode, FileInfo, FileKind,
-    HashAlgorithm, IfExists, IfSourceGrows, Jitter, LogLevel, Proof, Receipt, RetryPolicy, Timestamp,
+    HashAlgorithm, IfExists, IfSourceGrows, Jitter, LogLevel, Proof, Receipt, RetryPolicy, Select, Timestamp,
     TransferOptions,
 };
 use crate::transfer::Features;
@@ -139,6 +139,10 @@ pub(super) fn file_to_model(file: wit::FileInfo) -> FileInfo {
     }
 }
 
+pub(super) fn selection_to_model(which: wit::Selection) -> Select {
+    Select { include: which.include, exclude: which.exclude, recursive: which.recursive }
+}
+
 pub(super) fn features_to_wit(features: Features) -> wit_ftp::Features {
     wit_ftp::Features {
         rest: features.rest,
@@ -167,6 +171,27 @@ pub(super) fn policy_to_model(policy: wit::RetryPolicy) -> RetryPolicy {
         },
         non_retryable: policy.non_retryable.into_iter().take(64).collect(),
         on_exhausted: exhausted_to_model(policy.on_exhausted),
+    }
+}
+
+pub(super) fn policy_to_wit(policy: RetryPolicy) -> wit::RetryPolicy {
+    wit::RetryPolicy {
+        max_attempts: policy.max_attempts,
+        max_elapsed: policy.max_elapsed_ms.map(number),
+        initial_delay: number(policy.initial_delay_ms),
+        multiplier_percent: policy.multiplier_percent,
+        max_delay: number(policy.max_delay_ms),
+        jitter: match policy.jitter {
+            Jitter::None => wit::Jitter::None,
+            Jitter::Full => wit::Jitter::Full,
+            Jitter::Equal => wit::Jitter::Equal,
+            Jitter::Decorrelated => wit::Jitter::Decorrelated,
+        },
+        non_retryable: policy.non_retryable,
+        on_exhausted: match policy.on_exhausted {
+            Exhausted::Fail => wit::Exhausted::Fail,
+            Exhausted::Pause => wit::Exhausted::Pause,
+        },
     }
 }
 

@@ -13,14 +13,14 @@ use wasmtime::component::Resource;
 
 use super::bindings::files::{
     Digest as WitDigest, Failure, FileInfo as WitFileInfo, HashAlgorithm as WitAlgorithm, Host,
-    Listing as WitListing,
+    Listing as WitListing, Selection as WitSelection,
 };
-use super::convert::{algorithm_to_model, digest_to_wit, failure, file_to_wit, number};
+use super::convert::{algorithm_to_model, digest_to_wit, failure, file_to_wit, number, selection_to_model};
 use super::ctx::{Ctx, Fail};
 use super::evidence::Stood;
 use super::listing::{Listing, Spool};
 use crate::journal::{Effect, Recovery};
-use crate::model::{Digest, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, LocalPath};
+use crate::model::{Digest, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, LocalPath, Select};
 use crate::transfer::{LocalRoot, Stop};
 
 /// The most bytes that one `read` records.
@@ -32,8 +32,7 @@ const WRITE_BYTES_MAX: usize = 1_048_576;
 #[derive(Serialize)]
 struct ListArgs<'a> {
     path: &'a str,
-    glob: Option<&'a str>,
-    recursive: bool,
+    which: &'a Select,
 }
 
 #[derive(Serialize)]
@@ -67,13 +66,13 @@ impl Host for Ctx {
     async fn list_dir(
         &mut self,
         path: String,
-        glob: Option<String>,
-        recursive: bool,
+        which: WitSelection,
     ) -> wasmtime::Result<Result<Resource<WitListing>, Failure>> {
-        let args = ListArgs { path: &path, glob: glob.as_deref(), recursive };
+        let which = selection_to_model(which);
+        let args = ListArgs { path: &path, which: &which };
         let listed = self
             .on_path("files.list-dir", &args, &path, Recovery::Read, async |_, root, path| {
-                let entries = root.list(&path.inside, glob.as_deref(), recursive).await?;
+                let entries = root.list(&path.inside, &which).await?;
                 Ok(Spool::new(entries, Vec::new()))
             })
             .await?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Fault, FaultCode, FolderGrant, Grants, LocalPath, Site};
+use crate::model::{Fault, FaultCode, FolderGrant, Grants, LocalPath, RetryPolicy, Site};
 use crate::transfer::{LocalFile, LocalRoot, Transfers};
 
 /// Finds sites by name.
@@ -14,6 +14,12 @@ pub trait Sites: Send + Sync {
     /// # Errors
     /// `config.invalid` when the configuration hasn't got it (any more), or can't be read.
     fn site(&self, name: &str, grants: &Grants) -> Result<Arc<Site>, Fault>;
+
+    /// The retry policy of this name, in the same configuration; `None` where it has no such.
+    ///
+    /// # Errors
+    /// `config.invalid` when the configuration can't be read.
+    fn retry_policy(&self, name: &str, grants: &Grants) -> Result<Option<RetryPolicy>, Fault>;
 
     /// Looks whether all folders that were granted are there, and all sites can be used as they are
     /// configured, so that a run isn't begun, or gone on with and failed, for want of a password or
@@ -78,6 +84,11 @@ impl Reach {
     pub(super) fn site(&self, name: &str) -> Result<Arc<Site>, Fault> {
         self.may_use_site(name)?;
         self.inner.sites.site(name, &self.inner.grants)
+    }
+
+    /// A retry policy, as it is configured now.
+    pub(super) fn retry_policy(&self, name: &str) -> Result<Option<RetryPolicy>, Fault> {
+        self.inner.sites.retry_policy(name, &self.inner.grants)
     }
 
     /// A local path in a folder that the run was granted. This follows from the journal alone.

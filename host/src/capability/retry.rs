@@ -8,7 +8,7 @@ use wasmtime::component::Resource;
 
 use super::bindings::retry::{Failure, Host, HostAttempts, RetryPolicy as WitPolicy};
 use super::clock::wait_until;
-use super::convert::{cut, fault, policy_to_model};
+use super::convert::{cut, failure, fault, policy_to_model, policy_to_wit};
 use super::ctx::{Ctx, Fail};
 use crate::journal::{Halt, Recovery};
 use crate::model::{Exhausted, Fault, PauseReason, RetryPolicy, Timestamp};
@@ -34,7 +34,16 @@ struct Args<'a> {
     wait_ms: Option<u64>,
 }
 
-impl Host for Ctx {}
+impl Host for Ctx {
+    async fn named(&mut self, name: String) -> wasmtime::Result<Result<Option<WitPolicy>, Failure>> {
+        let name = cut(&name, NAME_BYTES_MAX);
+        let reach = self.reach.clone();
+        let found: Result<Option<RetryPolicy>, Fault> = self
+            .step("retry.named", &name, Recovery::Read, async |_, _| Ok(reach.retry_policy(name)?))
+            .await?;
+        Ok(found.map(|policy| policy.map(policy_to_wit)).map_err(failure))
+    }
+}
 
 impl HostAttempts for Ctx {
     fn open(&mut self, policy: WitPolicy, name: String) -> wasmtime::Result<Resource<Attempts>> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Reach, Sites};
 use crate::clock::SystemClock;
-use crate::model::{Fault, FaultCode, FolderGrant, Grants, Site};
+use crate::model::{Fault, FaultCode, FolderGrant, Grants, RetryPolicy, Site};
 use crate::transfer::{Connect, Options, Remote, Transfers};
 
 /// A reach without a network and without a configuration.
@@ -34,5 +34,9 @@ impl Connect for Nothing {
 impl Sites for Nothing {
     fn site(&self, name: &str, _: &Grants) -> Result<Arc<Site>, Fault> {
         Err(Fault::new(FaultCode::ConfigInvalid, format!("there is no site {name}")))
+    }
+
+    fn retry_policy(&self, _: &str, _: &Grants) -> Result<Option<RetryPolicy>, Fault> {
+        Ok(None)
     }
 }

@@ -12,11 +12,10 @@ use super::drive::Drive;
 use super::handle::{Patience, RunHandle};
 use super::id::random;
 use super::outcome::unfit;
-use super::replay::{ReplayEnd, ReplayOptions};
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Events, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, RunCreated, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{self, BlobId, NewFiring, RunCreated, RunState, StepLog, Store, Stored, Summary};
 use crate::model::{
     Fault, FaultCode, Grants, Listener, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp,
     WorkflowDigest,
@@ -147,6 +146,11 @@ impl Engine {
     /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::Unready`],
     /// [`Error::State`], [`Error::Stopping`].
     pub async fn submit(&self, spec: RunSpec) -> Result<RunHandle, Error> {
+        self.begin(spec, None).await
+    }
+
+    /// Begins a run, as that of a firing under an id of its own if it is one's.
+    pub(super) async fn begin(&self, spec: RunSpec, firing: Option<NewFiring>) -> Result<RunHandle, Error> {
         let input = spec.input.to_string();
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
@@ -156,10 +160,7 @@ impl Engine {
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
         let began_at = self.inner.clock.now();
-        let run = match spec.run {
-            Some(run) => run,
-            None => self.new_run_id()?,
-        };
+        let run = spec.run.map_or_else(|| self.new_run_id(), Ok)?;
         let created = RunCreated {
             run: run.clone(),
             workflow: spec.name,
@@ -175,9 +176,8 @@ impl Engine {
             statuses: Vec::new(),
         };
         let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
-        let steps = StepLog::create(store, clock, created.clone()).await?;
-        let events = self.events(&run, &created.workflow);
-        let handle = RunHandle::new(run, steps.control(), events);
+        let steps = StepLog::create_for(store, clock, created.clone(), firing).await?;
+        let handle = RunHandle::new(run, steps.control(), self.events(&created));
         let drive = self.drive((digest, guest), steps, created, spec.rate_limit, handle, false).await?;
         self.start(drive).await
     }
@@ -215,8 +215,7 @@ impl Engine {
             steps.repin(component).await?;
             state.created.component = component;
         }
-        let events = self.events(run, &state.created.workflow);
-        let handle = RunHandle::new(run.clone(), steps.control(), events);
+        let handle = RunHandle::new(run.clone(), steps.control(), self.events(&state.created));
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
         }
@@ -326,6 +325,12 @@ impl Engine {
         self.live().runs.contains_key(run)
     }
 
+    /// The run, if this process drives it.
+    #[must_use]
+    pub fn handle(&self, run: &RunId) -> Option<RunHandle> {
+        self.live().runs.get(run).cloned()
+    }
+
     fn live(&self) -> MutexGuard<'_, Live> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -353,23 +358,12 @@ impl Engine {
         self.inner.tools.get_or_try_init(make).await
     }
 
-    /// Has another component go along all that a run has recorded, without any effect, and keeps it
-    /// where it did the same.
-    async fn rehearsed(&self, run: &RunId, component: Vec<u8>) -> Result<BlobId, Error> {
-        let how = ReplayOptions { workflow: Some(component.clone()), ..ReplayOptions::default() };
-        match self.replay(run, how).await?.end {
-            ReplayEnd::Stopped | ReplayEnd::Unfinished | ReplayEnd::Returned(_) => {
-                Ok(self.store().put_blob(component.into()).await?)
-            }
-            ReplayEnd::Differs(fault) | ReplayEnd::Trapped(fault) => {
-                Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
-            }
-        }
-    }
-
-    fn events(&self, run: &RunId, workflow: &str) -> Events {
+    /// Where a run tells what it does.
+    fn events(&self, created: &RunCreated) -> Events {
         match &self.inner.listener {
-            Some(listener) => Events::heard_by(Arc::clone(listener), run.clone(), workflow.to_owned()),
+            Some(listener) => {
+                Events::heard_by(Arc::clone(listener), created.run.clone(), created.workflow.clone())
+            }
             None => Events::new(),
         }
     }

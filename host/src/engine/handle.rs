@@ -37,7 +37,6 @@ pub(super) struct Shared {
 }
 
 impl RunHandle {
-    /// Of a run that is about to be driven, and that tells `events` what it does.
     pub(super) fn new(run: RunId, control: Control, events: Events) -> Self {
         let first = Mutex::new(Some(events.subscribe()));
         let shared = Shared {

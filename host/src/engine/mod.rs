@@ -13,6 +13,7 @@
 //! | `drive` | one run from its instantiation to its outcome |
 //! | `recover` | runs that a process left behind |
 //! | `outcome` | what a guest's end means for its run |
+//! | `pinned`, `recover` | runs of schedules; runs that a process left behind |
 //! | `look` | listings and histories: reading without driving |
 //! | `replay` | once more along what is recorded, without effect |
 //! | `retry`, `purge` | runs that have ended: going back, and being forgotten |
@@ -24,6 +25,7 @@ mod id;
 
 mod drive;
 mod outcome;
+mod pinned;
 
 mod purge;
 mod recover;

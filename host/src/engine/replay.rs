@@ -10,7 +10,7 @@ use super::handle::RunHandle;
 use super::outcome::End;
 use super::{Engine, Error};
 use crate::capability::Events;
-use crate::journal::{self, Ending, Halt, Rehearsal, RunState, StepLog};
+use crate::journal::{self, BlobId, Ending, Halt, Rehearsal, RunState, StepLog};
 use crate::model::{Fault, FaultCode, Listener, RunEvent, RunId, StepSeq};
 use crate::transfer::StopKind;
 
@@ -23,6 +23,14 @@ pub struct ReplayOptions {
     pub until: Option<StepSeq>,
     /// Who is told what the guest does: each step, and each line that it logs.
     pub listener: Option<mpsc::UnboundedSender<RunEvent>>,
+}
+
+/// Loses nothing, however slow its reader is: what a replay tells is bounded by its journal.
+impl Listener for mpsc::UnboundedSender<RunEvent> {
+    fn hear(&self, _: &RunId, _: &str, event: &RunEvent) {
+        // It fails when nobody listens any more, which is as good.
+        let _ = self.send(event.clone());
+    }
 }
 
 /// What a replay came to.
@@ -68,7 +76,7 @@ impl Engine {
             None => self.component(&state).await?.to_vec(),
         };
         let events = match how.listener {
-            Some(listener) => Events::heard_by(Arc::new(Told(listener)), run.clone(), String::new()),
+            Some(told) => Events::heard_by(Arc::new(told), run.clone(), state.created.workflow.clone()),
             None => Events::new(),
         };
         let handle = RunHandle::new(run.clone(), steps.control(), events);
@@ -76,6 +84,20 @@ impl Engine {
         let drive = self.drive(loaded, steps, state.created.clone(), None, handle, true).await?;
         let (end, mut steps) = drive.rehearse().await;
         Ok(judge(end, &mut steps, &state, how.until).await)
+    }
+
+    /// Has another component go along all that a run has recorded, without any effect, and keeps it
+    /// where it did the same.
+    pub(super) async fn rehearsed(&self, run: &RunId, component: Vec<u8>) -> Result<BlobId, Error> {
+        let how = ReplayOptions { workflow: Some(component.clone()), ..ReplayOptions::default() };
+        match self.replay(run, how).await?.end {
+            ReplayEnd::Stopped | ReplayEnd::Unfinished | ReplayEnd::Returned(_) => {
+                Ok(self.store().put_blob(component.into()).await?)
+            }
+            ReplayEnd::Differs(fault) | ReplayEnd::Trapped(fault) => {
+                Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::cursor;
 use super::deliveries::Deliveries;
 use super::entry::{Ending, Fact, Stored};
 use super::error::Error;
-use super::store::{BlobId, RunHead, Store};
+use super::store::{BlobId, FiringKey, RunHead, Store};
 use super::summary::Summary;
 use super::writer::fold;
 use crate::model::{RunId, Timestamp};
@@ -22,8 +22,10 @@ pub struct CheckReport {
     pub runs: u64,
     /// Entries of all runs.
     pub entries: u64,
-    /// Blobs that runs refer to.
+    /// Blobs that runs and schedules refer to.
     pub blobs: u64,
+    /// Schedules.
+    pub schedules: u64,
     /// What is wrong, a line each; empty if nothing is.
     pub problems: Vec<String>,
 }
@@ -49,8 +51,46 @@ pub async fn check(store: &Arc<dyn Store>) -> Result<CheckReport, Error> {
             }
         }
     }
+    check_schedules(store, &mut report, &mut blobs).await?;
     report.blobs = blobs.len() as u64;
     Ok(report)
+}
+
+/// Whether each schedule has its component, and its firings can be read.
+async fn check_schedules(
+    store: &Arc<dyn Store>,
+    report: &mut CheckReport,
+    blobs: &mut HashMap<BlobId, u64>,
+) -> Result<(), Error> {
+    let mut after: Option<String> = None;
+    loop {
+        let schedules = store.schedules(after.as_deref(), PAGE).await?;
+        let Some((last, _)) = schedules.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (name, schedule) in &schedules {
+            report.schedules += 1;
+            let component = Stored::Blob { id: schedule.component, bytes: u64::MAX };
+            let sound = match check_blob(store, &component, blobs).await {
+                Ok(()) => check_firings(store, name).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sound {
+                report.problems.push(format!("schedule {name}: {error}"));
+            }
+        }
+    }
+}
+
+async fn check_firings(store: &Arc<dyn Store>, schedule: &str) -> Result<(), Error> {
+    let mut before: Option<FiringKey> = None;
+    loop {
+        // A run that a firing names may have been removed since, so only the reading tells.
+        let firings = store.firings(schedule, before.as_ref(), PAGE).await?;
+        match firings.into_iter().next_back() {
+            Some(last) => before = Some(last.key),
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn check_run(

@@ -52,7 +52,7 @@ mod frames;
 #[cfg(test)]
 mod tests;
 
-pub use backup::{BackupReport, backup, export_run, import_runs, verify_backup};
+pub use backup::{BackupReport, backup, export_run, import_runs, restored_at, verify_backup};
 pub use check::{CheckReport, check, prune};
 pub use commit::Written;
 pub use control::{
@@ -73,6 +73,9 @@ pub use state::{Cancel, FailedAttempt, RunState, next_status};
 pub use steps::{
     CHECKPOINT_KEY_BYTES_MAX, Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, Rehearsal, StepLog,
 };
-pub use store::{Append, BlobId, Claim, KEY_BYTES_MAX, NewRun, RunExport, RunHead, Store, Versioned, Write};
+pub use store::{
+    Append, BlobId, Claim, Firing, FiringKey, KEY_BYTES_MAX, NewFiring, NewRun, RunExport, RunHead, Store,
+    StoredSchedule, Versioned, Write,
+};
 pub use summary::Summary;
 pub use writer::{fold, load};

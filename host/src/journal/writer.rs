@@ -10,7 +10,7 @@ use super::disk::{self, Wanted};
 use super::entry::{Entry, Fact, Stored};
 use super::error::Error;
 use super::state::RunState;
-use super::store::{Append, BlobId, Claim, NewRun, RunHead, Store, Write};
+use super::store::{Append, BlobId, Claim, NewFiring, NewRun, RunHead, Store, Write};
 use super::summary::{REFRESH_MS, Summary};
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -49,11 +49,12 @@ pub(super) struct Along {
 }
 
 impl Writer {
-    /// Begins a run.
+    /// Begins a run, as the run of a firing if it is one.
     pub(super) async fn create(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         created: super::entry::RunCreated,
+        firing: Option<NewFiring>,
     ) -> Result<Self, Error> {
         let mut blobs = vec![created.component];
         blobs.extend(blob_of(&created.input));
@@ -63,7 +64,7 @@ impl Writer {
         let bytes = encoded.len() as u64;
         let state = RunState::begin(1, entry)?;
         let summary = Summary::of(&state).encode()?;
-        let claim = store.submit(NewRun { run, entries: vec![encoded], summary, blobs }).await?;
+        let claim = store.submit(NewRun { run, entries: vec![encoded], summary, blobs, firing }).await?;
         Ok(Self::new(store, clock, claim, state, 1, bytes))
     }
 

@@ -18,7 +18,8 @@ use crate::engine::{
 };
 use crate::journal::{self, SledStore, Store, Written};
 use crate::model::{Fault, Grants, Listener, RunId, RunStatus, Timestamp};
-use crate::telemetry::{Listeners, LogLines, Metrics};
+use crate::schedule;
+use crate::telemetry::{JournalStanding, Listeners, LogLines, Metrics};
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -45,18 +46,17 @@ pub struct Options {
 /// One process that holds a state.
 #[derive(Debug)]
 pub struct Node {
-    pub(super) engine: Engine,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) transfers: Transfers,
-    pub(super) sites: Arc<SiteBook>,
-    /// Why the store takes no more writes, once it doesn't.
-    pub(super) failed: watch::Receiver<Option<journal::Error>>,
-    pub(super) written: Written,
-    pub(super) metrics: Arc<Metrics>,
-    /// When it was made, by the clock's monotonic time.
-    pub(super) began: Duration,
-    pub(super) component_bytes_max: u64,
+    engine: Engine,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    transfers: Transfers,
+    sites: Arc<SiteBook>,
+    failed: watch::Receiver<Option<journal::Error>>,
+    written: Written,
+    metrics: Arc<Metrics>,
+    began: Duration,
+    component_bytes_max: u64,
+    schedules: schedule::Handle,
     _backups: Option<Backups>,
 }
 
@@ -74,23 +74,23 @@ impl Node {
             Ok(opened) => opened.map_err(of_journal)?,
             Err(error) => return Err(bug(format!("opening the state failed: {error}"))),
         };
-        let (failed, written) = (opened.failed(), opened.written());
-        let store: Arc<dyn Store> = Arc::new(opened);
         let backup = options.config.backup.clone();
-        let mut node = Self::over(store, Arc::new(SystemClock::new()), options).await?;
-        (node.failed, node.written) = (failed, written);
+        let (failed, written) = (opened.failed(), opened.written());
+        let mut node = Self::over(Arc::new(opened), failed, written, options).await?;
         node._backups =
             backup.map(|(to, every)| Backups::start(node.store.clone(), node.clock.clone(), to, every));
         Ok(node)
     }
 
-    /// All that works on a store.
+    /// All that works on a store. `failed` and `written` tell of the store.
     pub(super) async fn over(
         store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
+        failed: watch::Receiver<Option<journal::Error>>,
+        written: Written,
         options: Options,
     ) -> Result<Self, Error> {
         let state = options.config.state.0.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
@@ -114,6 +114,11 @@ impl Node {
         };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
         let component_bytes_max = limits.component_bytes_max;
+        let schedules = schedule::Handle::new(schedule::Options {
+            store: store.clone(),
+            runs: Arc::new(engine.clone()),
+            clock: clock.clone(),
+        });
         let began = clock.monotonic();
         // Only a store on a disk fails, or is worth measuring.
         let (failed, written) = (watch::channel(None).1, Written::default());
@@ -128,8 +133,112 @@ impl Node {
             metrics,
             began,
             component_bytes_max,
+            schedules,
             _backups: None,
         })
+    }
+
+    /// The configuration in force, and when another one is put in force.
+    #[must_use]
+    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
+        self.sites.watch()
+    }
+
+    /// Time, as this process has it.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.sites.own()
+    }
+
+    /// Puts another configuration in force, as far as that is possible while the process works: sites and
+    /// their limits, for what begins from now on. Gives what has changed and counts only after a restart.
+    pub fn reload(&self, config: Config) -> Vec<&'static str> {
+        let old = self.sites.own();
+        let fixed = [
+            ("state.path", old.state.0 != config.state.0),
+            ("state.backup", old.backup != config.backup),
+            ("transfer", old.transfer != config.transfer),
+            ("limits", old.limits != config.limits),
+            ("log", old.log_filter != config.log_filter || old.log_format != config.log_format),
+        ];
+        self.sites.reload(config);
+        fixed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+    }
+
+    /// What goes on with the runs that the last process left.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        Recovery::new(self.engine.clone(), self.clock.clone(), self.sites.watch())
+    }
+
+    /// Waits until the state takes no more writes, and says why: the process must end then.
+    pub async fn failed(&self) -> Fault {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await.map(|failed| failed.clone()) {
+            Ok(Some(error)) => error.to_fault(),
+            // The store's own thread has ended: that is told first.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(super) fn transfers(&self) -> &Transfers {
+        &self.transfers
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(super) fn component_bytes_max(&self) -> u64 {
+        self.component_bytes_max
+    }
+
+    /// How long it has held the state.
+    pub(super) fn uptime(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.began)
+    }
+
+    /// What it has written to its journal.
+    pub(super) fn written(&self) -> JournalStanding {
+        let (commits, writes, took) = self.written.counts();
+        JournalStanding { commits, writes, took }
+    }
+
+    /// Why the state takes no more writes, if it doesn't.
+    pub(super) fn failure(&self) -> Option<journal::Error> {
+        self.failed.borrow().clone()
+    }
+
+    /// The schedules of the state. Nothing of them fires by itself before a
+    /// [`schedule::Service`] runs over this handle.
+    #[must_use]
+    pub fn schedules(&self) -> &schedule::Handle {
+        &self.schedules
+    }
+
+    /// The run, if this process drives it.
+    pub(super) fn driven(&self, run: &RunId) -> Option<RunHandle> {
+        self.engine.handle(run)
+    }
+
+    /// How a run that nobody drives any more came to its end.
+    pub(super) async fn outcome_of(&self, run: &RunId) -> Result<Reply, Error> {
+        let detail = self.engine.show(run).await.map_err(|error| of_engine(error, None))?;
+        Ok(Reply::Outcome { run: run.clone(), outcome: view::outcome(detail) })
     }
 
     async fn answer(
@@ -181,14 +290,16 @@ impl Node {
                 Ok(Reply::BackedUp { holds: counts(report) })
             }
             Request::Import { from } => self.import(&from).await,
+            Request::Schedule { ask } => self.schedule(*ask, replies, interrupted).await,
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
             }
             Request::Check => {
                 let found = journal::check(&self.store).await.map_err(of_journal)?;
-                let holds = Counts { runs: found.runs, entries: found.entries, blobs: found.blobs };
-                Ok(Reply::Checked { report: StateReport { holds, problems: found.problems } })
+                let journal::CheckReport { runs, entries, blobs, schedules, problems } = found;
+                let holds = Counts { runs, entries, blobs, schedules };
+                Ok(Reply::Checked { report: StateReport { holds, problems } })
             }
             Request::Backup { to } => {
                 let written = journal::backup(&self.store, &to).await.map_err(of_journal)?;
@@ -318,11 +429,12 @@ pub async fn restore(state: &Path, backup: &Path) -> Result<Counts, Error> {
 }
 
 fn counts(report: journal::BackupReport) -> Counts {
-    Counts { runs: report.runs, entries: report.entries, blobs: report.blobs }
+    let journal::BackupReport { runs, entries, blobs, schedules, .. } = report;
+    Counts { runs, entries, blobs, schedules }
 }
 
 /// Tells of a run until it ends. `interrupted` ends it early.
-async fn follow(
+pub(super) async fn follow(
     handle: &RunHandle,
     replies: &mpsc::Sender<Reply>,
     interrupted: Option<watch::Receiver<bool>>,

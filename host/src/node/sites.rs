@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::capability::Sites;
 use crate::config::{Config, Environment, Error, Flags};
-use crate::model::{Fault, FaultCode, Grants, Site};
+use crate::model::{Fault, FaultCode, Grants, RetryPolicy, Site};
 use crate::transfer::ftp::unreadable;
 
 /// The sites of this process's configuration, and those of other files that runs were begun with.
@@ -58,22 +58,33 @@ impl SiteBook {
     }
 }
 
-impl Sites for SiteBook {
-    fn site(&self, name: &str, grants: &Grants) -> Result<Arc<Site>, Fault> {
+impl SiteBook {
+    /// What `ask` gives of the configuration that counts for these grants.
+    fn ask<T>(&self, grants: &Grants, ask: impl FnOnce(&Config) -> Result<T, Error>) -> Result<T, Fault> {
         let own = self.own();
-        let found = match &grants.config {
+        let answer = match &grants.config {
             Some(file) if !self.named && own.file.as_ref() != Some(file) => {
-                self.other(file).and_then(|config| config.site(name).cloned())
+                self.other(file).and_then(|config| ask(&config))
             }
-            _ => own.site(name).cloned(),
+            _ => ask(&own),
         };
-        found.map_err(|error| {
+        answer.map_err(|error| {
             let fault = Fault::new(FaultCode::ConfigInvalid, error.to_string());
             match error.hint {
                 Some(hint) => fault.with_hint(hint),
                 None => fault,
             }
         })
+    }
+}
+
+impl Sites for SiteBook {
+    fn site(&self, name: &str, grants: &Grants) -> Result<Arc<Site>, Fault> {
+        self.ask(grants, |config| config.site(name).cloned())
+    }
+
+    fn retry_policy(&self, name: &str, grants: &Grants) -> Result<Option<RetryPolicy>, Fault> {
+        self.ask(grants, |config| Ok(config.retry.get(name).cloned()))
     }
 
     fn ready(&self, grants: &Grants) -> Result<(), Fault> {
@@ -106,7 +117,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, host: &str| {
             let file = folder.path().join(name);
-            std::fs::write(&file, format!("[site.a]\nurl = 'ftp://{host}'")).unwrap();
+            let text = format!("[site.a]\nurl = 'ftp://{host}'\n[retry.{host}]\nattempts = 9");
+            std::fs::write(&file, text).unwrap();
             file
         };
         let (ours, theirs) = (write("ours.toml", "ours"), write("theirs.toml", "theirs"));
@@ -117,6 +129,9 @@ mod tests {
         let host = |named, grants: &Grants| {
             SiteBook::new(own.clone(), named, environment.clone()).site("a", grants).unwrap().host.clone()
         };
+        let book = SiteBook::new(own.clone(), false, environment.clone());
+        assert_eq!(book.retry_policy("theirs", &grants).unwrap().unwrap().max_attempts, Some(9));
+        assert_eq!(book.retry_policy("ours", &grants).unwrap(), None);
         assert_eq!(host(false, &grants), "theirs");
         assert_eq!(host(true, &grants), "ours");
         assert_eq!(host(false, &Grants::default()), "ours");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Entry, Replay, ReplayEnd, RunDetails, RunSummary, ServerState};
 use crate::engine::{self, Replayed, RunDetail, RunLine};
 use crate::journal::{self, Ending, Fact, Stored, Summary};
-use crate::model::{Fault, FaultCode, WorkflowDigest};
+use crate::model::{Fault, FaultCode, RunOutcome, WorkflowDigest};
 use crate::transfer::ServerView;
 
 /// The longest result that a history shows, in bytes; longer ones are named by their length.
@@ -73,6 +73,17 @@ pub(super) fn replay(replayed: Replayed) -> Replay {
         engine::ReplayEnd::Trapped(fault) => ReplayEnd::Trapped { fault },
     };
     Replay { step: replayed.step, end, at: replayed.at }
+}
+
+/// How a run came to its end; one that could go on was interrupted.
+pub(super) fn outcome(detail: RunDetail) -> RunOutcome {
+    match (detail.state.ending, detail.state.pause) {
+        (Some(Ending::Done { .. }), _) => RunOutcome::Done { output: detail.output.unwrap_or_default() },
+        (Some(Ending::Failed { fault }), _) => RunOutcome::Failed { fault },
+        (Some(Ending::Cancelled), _) => RunOutcome::Cancelled,
+        (None, Some((why, fault))) => RunOutcome::Paused { why, fault },
+        (None, None) => RunOutcome::Interrupted,
+    }
 }
 
 fn json_or_text(text: &str) -> Value {

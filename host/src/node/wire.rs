@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Error, Health};
+use super::{Error, Health, ScheduleAnswer, ScheduleAsk};
 use crate::model::{
     Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, Site, StepSeq, Timestamp,
     WorkflowDigest,
 };
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
-/// second, which an older process would leave out in silence. 3: replay, retry, export and import.
-/// 4: listings have filters, transfers name their site; health and metrics can be asked for.
-pub const PROTOCOL: u32 = 4;
+/// second, which an older process would leave out in silence. 3: schedules; replay, retry, export and
+/// import; listings have filters, transfers name their site; health and metrics can be asked for.
+pub const PROTOCOL: u32 = 3;
 
 /// The server's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) struct Hello {
 }
 
 /// A client's lines: first a request, then perhaps an interrupt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub(super) enum Say {
     /// Do this.
@@ -56,7 +56,7 @@ pub enum RunRef {
 }
 
 /// What a command asks for. Paths are absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Begin a run and drive it to its end.
@@ -154,6 +154,11 @@ pub enum Request {
         /// Only say which they are.
         dry_run: bool,
     },
+    /// Something of schedules.
+    Schedule {
+        /// What.
+        ask: Box<ScheduleAsk>,
+    },
     /// Have a run cancelled, and see it to its end.
     Cancel {
         /// Which.
@@ -189,8 +194,9 @@ pub enum Request {
     },
 }
 
-/// What comes back. The last one of a request is anything but `Accepted` and `Event`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What comes back. The last one of a request is anything but `Accepted`, `Event` and what a backfill
+/// tells on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum Reply {
     /// The run has begun (or goes on): its id is safe in the journal.
@@ -234,6 +240,13 @@ pub enum Reply {
         /// Server by server.
         servers: Vec<ServerState>,
     },
+    /// What a replay came to.
+    Replayed {
+        /// Of which run.
+        run: RunId,
+        /// It.
+        replay: Replay,
+    },
     /// The run that was asked for is under way, or has been.
     Begun {
         /// Its id.
@@ -261,13 +274,6 @@ pub enum Reply {
         /// They.
         text: String,
     },
-    /// What a replay came to.
-    Replayed {
-        /// Of which run.
-        run: RunId,
-        /// It.
-        replay: Replay,
-    },
     /// What reading all of the state found.
     Checked {
         /// It.
@@ -277,6 +283,11 @@ pub enum Reply {
     BackedUp {
         /// What it holds.
         holds: Counts,
+    },
+    /// What came of something asked of schedules.
+    Schedule {
+        /// It.
+        answer: Box<ScheduleAnswer>,
     },
     /// It wasn't done.
     Error {
@@ -289,7 +300,11 @@ impl Reply {
     /// Whether nothing follows it.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        !matches!(self, Self::Accepted { .. } | Self::Event { .. })
+        match self {
+            Self::Accepted { .. } | Self::Event { .. } => false,
+            Self::Schedule { answer } => !matches!(**answer, ScheduleAnswer::Filling { .. }),
+            _ => true,
+        }
     }
 }
 
@@ -381,26 +396,6 @@ pub struct ServerState {
     pub parts_left: usize,
 }
 
-/// One server of a site, tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tested {
-    /// `host:port`.
-    pub server: String,
-    /// What it said.
-    pub outcome: Result<TestedServer, Fault>,
-}
-
-/// A server that let us in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestedServer {
-    /// How long connecting and logging in took, in milliseconds.
-    pub login_ms: u64,
-    /// Whether the session is under TLS.
-    pub tls: bool,
-    /// How many entries the site's root has.
-    pub entries: u64,
-}
-
 /// What a replay came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
@@ -442,6 +437,26 @@ pub enum ReplayEnd {
     },
 }
 
+/// One server of a site, tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// `host:port`.
+    pub server: String,
+    /// What it said.
+    pub outcome: Result<TestedServer, Fault>,
+}
+
+/// A server that let us in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestedServer {
+    /// How long connecting and logging in took, in milliseconds.
+    pub login_ms: u64,
+    /// Whether the session is under TLS.
+    pub tls: bool,
+    /// How many entries the site's root has.
+    pub entries: u64,
+}
+
 /// How much a state or a backup holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -449,8 +464,11 @@ pub struct Counts {
     pub runs: u64,
     /// Entries of their journals.
     pub entries: u64,
-    /// Blobs that they refer to.
+    /// Blobs that they and the schedules refer to.
     pub blobs: u64,
+    /// Schedules.
+    #[serde(default)]
+    pub schedules: u64,
 }
 
 /// What reading all of a state found.

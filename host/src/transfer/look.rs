@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::pattern::Pattern;
 use super::pool::Want;
 use super::remote::{Features, Finish, ListItem, Remote};
-use super::stop::Stop;
 use super::transfers::Transfers;
-use crate::model::{Digest, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, Offset, RemotePath, Site};
+use crate::model::{
+    Digest, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, Offset, RemotePath, Select, Site,
+};
 
 /// The most folders below one another in a recursive listing: servers that show linked folders as
 /// folders can nest them without end (F48).
@@ -17,9 +18,6 @@ const DEPTH_MAX: usize = 64;
 
 /// The most entries of one recursive listing.
 const ENTRIES_MAX: u64 = 1_000_000;
-
-/// How often `wait_for` looks at least and at most.
-const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 impl Transfers {
     /// What the site's server is known to do.
@@ -78,10 +76,9 @@ impl Transfers {
         .await
     }
 
-    /// The entries of a folder, each handed to `sink` as it comes; with `recursive`, then those of the
-    /// folders below it. With `glob`, only those that match: without a `/` the entry's name, else its
-    /// path from the listed folder on. An entry is handed over once, also where the listing had to be
-    /// repeated. Lines that weren't understood are always handed over.
+    /// The entries of a folder that `select` asks for, each handed to `sink` as it comes; where it is
+    /// recursive, then those of the folders below. An entry is handed over once, also where the listing had
+    /// to be repeated. Lines that weren't understood are always handed over.
     ///
     /// # Errors
     /// `ftp.not-found`; `file.too-large` over a million entries or 64 folders in one another;
@@ -90,11 +87,10 @@ impl Transfers {
         &self,
         site: &Site,
         path: &RemotePath,
-        glob: Option<&str>,
-        recursive: bool,
+        select: &Select,
         sink: &mut (dyn FnMut(ListItem) + Send),
     ) -> Result<(), Fault> {
-        let pattern = Pattern::new(glob)?;
+        let pattern = Pattern::new(select)?;
         let mut count = 0;
         let mut waiting = vec![(path.clone(), 0)];
         let mut links = HashSet::new();
@@ -106,11 +102,15 @@ impl Transfers {
                     let ListItem::Entry(entry) = item else {
                         return sink(item);
                     };
-                    if recursive && entry.kind == FileKind::Dir {
+                    let inside = entry.path.strip_prefix(path.as_str()).unwrap_or(&entry.path);
+                    let inside = inside.trim_start_matches('/');
+                    if pattern.excludes(inside, &entry) {
+                        return;
+                    }
+                    if select.recursive && entry.kind == FileKind::Dir {
                         below.push((entry.path.clone(), entry.unique.clone()));
                     }
-                    let inside = entry.path.strip_prefix(path.as_str()).unwrap_or(&entry.path);
-                    if pattern.matches(inside.trim_start_matches('/')) {
+                    if pattern.takes(inside, &entry) {
                         sink(ListItem::Entry(entry));
                     }
                 })
@@ -199,55 +199,6 @@ impl Transfers {
             };
             previous = wait;
             self.clock().sleep(wait).await;
-        }
-    }
-
-    /// Waits until a file is there and has kept its size and time for `settle`; `None` when it hasn't
-    /// at the end of `timeout`. Transient faults on the way are waited over.
-    ///
-    /// # Errors
-    /// `run.interrupted`, `run.cancelled`; any `ftp.*` fault that isn't transient.
-    pub async fn wait_for(
-        &self,
-        site: &Site,
-        path: &RemotePath,
-        settle: Duration,
-        timeout: Duration,
-        stop: &Stop,
-    ) -> Result<Option<FileInfo>, Fault> {
-        let end = self.clock().monotonic().saturating_add(timeout);
-        let every = (settle / 2).clamp(LOOK_EVERY.0, LOOK_EVERY.1);
-        let mut kept: Option<(FileInfo, Duration)> = None;
-        loop {
-            let want = Want::path(path);
-            let look = self.once(site, &want, |session| {
-                let path = path.clone();
-                Box::pin(async move { session.stat(&path).await })
-            });
-            let found = match stop.unless(look).await {
-                Ok((found, _)) => found.filter(|info| info.kind == FileKind::File),
-                Err(fault) if fault.is_transient() => None,
-                Err(fault) => return Err(fault),
-            };
-            let now = self.clock().monotonic();
-            kept = match (found, kept) {
-                (Some(now_there), Some((before, since))) if now_there == before => Some((before, since)),
-                (found, _) => found.map(|info| (info, now)),
-            };
-            if let Some((info, since)) = &kept
-                && now.saturating_sub(*since) >= settle
-            {
-                return Ok(Some(info.clone()));
-            }
-            if now >= end {
-                return Ok(None);
-            }
-            let wait = every.min(end - now).max(Duration::from_millis(1));
-            stop.unless(async {
-                self.clock().sleep(wait).await;
-                Ok(())
-            })
-            .await?;
         }
     }
 }

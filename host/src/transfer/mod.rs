@@ -12,7 +12,7 @@
 //! | `hash`, `record` | hash states that can be saved; what a transfer keeps in its log |
 //! | `download`, `upload` | exact resume, step by step |
 //! | `effect` | renames and the like, with evidence |
-//! | `look` | stat, list, wait, small reads |
+//! | `look`, `wait` | stat, list, small reads; waiting for a file |
 
 pub mod ftp;
 
@@ -35,6 +35,7 @@ mod throttle;
 mod transfers;
 mod trial;
 mod upload;
+mod wait;
 mod watch;
 
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod real;
 #[cfg(test)]
 mod real_names;
 
-pub use effect::Evidence;
+pub use effect::{Evidence, PUT_BYTES_MAX};
 pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};
 pub use options::Options;
@@ -62,4 +63,5 @@ pub use remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
 pub use stop::{Stop, StopKind};
 pub use transfers::{Job, Transfers};
 pub use trial::Trial;
+pub use wait::Wait;
 pub use watch::{Unwatched, Watch};

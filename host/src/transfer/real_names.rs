@@ -10,7 +10,7 @@ use testkit::servers::{Kind, Options, Tls};
 
 use super::real::Ground;
 use super::{Evidence, ListItem, MemoryLog};
-use crate::model::{FaultCode, FileInfo, NameEncoding, RemotePath, Site, Timestamp};
+use crate::model::{FaultCode, FileInfo, NameEncoding, RemotePath, Select, Site, Timestamp};
 
 fn path(text: &str) -> RemotePath {
     RemotePath::parse(text).unwrap()
@@ -22,7 +22,7 @@ async fn list(ground: &Ground, folder: &str) -> (Vec<FileInfo>, Vec<String>) {
         ListItem::Entry(info) => entries.push(info),
         ListItem::Unparsed(line) => odd.push(line),
     };
-    ground.transfers().list(&ground.site, &path(folder), None, true, &mut sink).await.unwrap();
+    ground.transfers().list(&ground.site, &path(folder), &Select::of(None, true), &mut sink).await.unwrap();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     (entries, odd)
 }
@@ -72,9 +72,10 @@ async fn is_refused(ground: &Ground, name: &str) {
     let transfers = ground.transfers();
     let mut seen = Vec::new();
     let mut sink = |item| seen.push(item);
-    transfers.list(&ground.site, &path(""), None, false, &mut sink).await.unwrap();
+    transfers.list(&ground.site, &path(""), &Select::of(None, false), &mut sink).await.unwrap();
     assert!(matches!(&seen[..], [ListItem::Entry(info)] if info.path == format!("d{name}")), "{seen:?}");
-    let fault = transfers.list(&ground.site, &path(""), None, true, &mut |_| {}).await.unwrap_err();
+    let fault =
+        transfers.list(&ground.site, &path(""), &Select::of(None, true), &mut |_| {}).await.unwrap_err();
     assert_eq!((fault.code, fault.reply), (FaultCode::FtpDenied, Some(553)));
     let log = Arc::new(MemoryLog::default());
     std::fs::write(ground.folder.path().join("a"), b"hello").unwrap();
@@ -156,7 +157,8 @@ async fn a_listing_that_a_server_cuts_short_is_a_fault() {
         ground.server.put(&format!("f{number}"), b"x").unwrap();
     }
     let transfers = ground.transfers();
-    let fault = transfers.list(&ground.site, &path(""), None, false, &mut |_| {}).await.unwrap_err();
+    let fault =
+        transfers.list(&ground.site, &path(""), &Select::of(None, false), &mut |_| {}).await.unwrap_err();
     assert!(fault.message.contains("only a part") && !fault.is_transient(), "F43: {fault}");
     transfers.close().await;
 }

@@ -8,6 +8,7 @@
 //! | `t` | [`Tail`]: the committed offset and the hash state there | with every commit |
 //! | `w` | [`Whereabouts`]: with which of several servers, and what is left on others | with `h`, on sites with several |
 //! | `v` | a download's or an upload's `Verified` | before the rename |
+//! | `s` | [`Waiting`]: how far a wait for a file has come; alone in its log | when it begins, and when the file changes |
 //!
 //! Every value is a version byte and postcard. A new generation removes `c`, `t` and `v` in the same
 //! write that sets `h`.
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::hash::HashState;
 use super::local::Identity;
 use super::log::TransferLog;
+use super::wait::Waiting;
 use crate::model::{Direction, Fault, FaultCode, FileInfo, HashAlgorithm, Timestamp};
 
 /// The version of every value. 1: the first.
@@ -35,6 +37,7 @@ const CHUNK: &str = "c";
 const TAIL: &str = "t";
 const VERIFIED: &str = "v";
 const WHEREABOUTS: &str = "w";
+const WAITING: &str = "s";
 
 /// Most parts on other servers that are kept in the log: more have no room in a value.
 const STALE_MAX: usize = 12;
@@ -159,6 +162,13 @@ impl<V: DeserializeOwned> Saved<V> {
     }
 }
 
+impl Waiting {
+    /// How far the wait has come; `None` before it has begun.
+    pub(super) async fn load(log: &dyn TransferLog) -> Result<Option<Self>, Fault> {
+        log.get(WAITING).await?.map(|bytes| decode(WAITING, &bytes)).transpose()
+    }
+}
+
 /// The hash states at the ends of all committed chunks, in order.
 pub(super) async fn chunks(log: &dyn TransferLog) -> Result<Vec<HashState>, Fault> {
     let entries = log.scan(CHUNK).await?;
@@ -197,6 +207,11 @@ impl Writes {
 
     pub(super) fn verified<V: Serialize>(mut self, verified: &V) -> Result<Self, Fault> {
         self.set(VERIFIED.to_owned(), verified)?;
+        Ok(self)
+    }
+
+    pub(super) fn waiting(mut self, waiting: &Waiting) -> Result<Self, Fault> {
+        self.set(WAITING.to_owned(), waiting)?;
         Ok(self)
     }
 

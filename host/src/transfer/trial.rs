@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::remote::Features;
 use super::transfers::Transfers;
-use crate::model::{Fault, RemotePath, Site};
+use crate::model::{Fault, RemotePath, Select, Site};
 
 /// What a server said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Transfers {
         let features = self.features(site).await?;
         let login = self.clock().monotonic().saturating_sub(start);
         let mut entries = 0_u64;
-        self.list(site, &RemotePath::default(), None, false, &mut |_| entries += 1).await?;
+        self.list(site, &RemotePath::default(), &Select::of(None, false), &mut |_| entries += 1).await?;
         Ok(Trial { features, login, entries })
     }
 }

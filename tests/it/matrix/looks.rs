@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use orchestrator_host::model::{FaultCode, FileKind};
-use orchestrator_host::transfer::Stop;
+use orchestrator_host::model::{FaultCode, FileKind, Select};
+use orchestrator_host::transfer::{MemoryLog, Stop, Wait};
 
 use super::ground::{Ground, fails};
 use crate::client::path;
@@ -57,7 +57,7 @@ async fn sizes(ground: &Ground) -> Result<()> {
     let client = &ground.client;
     let mut found = Vec::new();
     let mut sink = |item| found.push(item);
-    client.transfers.list(&client.site, &ground.remote(""), None, false, &mut sink).await?;
+    client.transfers.list(&client.site, &ground.remote(""), &Select::of(None, false), &mut sink).await?;
     let sizes: Vec<_> = found
         .iter()
         .map(|item| match item {
@@ -89,7 +89,10 @@ async fn deep(ground: &Ground) -> Result<()> {
 async fn missing_folder(ground: &Ground) -> Result<()> {
     let client = &ground.client;
     let mut sink = |_| ();
-    let listed = client.transfers.list(&client.site, &ground.remote("none"), None, false, &mut sink).await;
+    let listed = client
+        .transfers
+        .list(&client.site, &ground.remote("none"), &Select::of(None, false), &mut sink)
+        .await;
     fails(listed, FaultCode::FtpNotFound)
 }
 
@@ -104,7 +107,10 @@ async fn pattern(ground: &Ground) -> Result<()> {
     let client = &ground.client;
     let mut found = 0;
     let mut sink = |_| found += 1;
-    client.transfers.list(&client.site, &ground.remote(""), Some("*.csv"), true, &mut sink).await?;
+    client
+        .transfers
+        .list(&client.site, &ground.remote(""), &Select::of(Some("*.csv"), true), &mut sink)
+        .await?;
     ensure!(found == 2, "{found}");
     Ok(())
 }
@@ -185,9 +191,9 @@ async fn wait_for(
     timeout: Duration,
 ) -> Result<Option<orchestrator_host::model::FileInfo>> {
     let client = &ground.client;
-    let settle = Duration::from_millis(100);
-    let stop = Stop::new();
-    Ok(client.transfers.wait_for(&client.site, &ground.remote(name), settle, timeout, &stop).await?)
+    let wait = Wait { settle: Duration::from_millis(100), timeout };
+    let (log, stop) = (MemoryLog::default(), Stop::new());
+    Ok(client.transfers.wait_for(&client.site, &ground.remote(name), wait, &log, &stop).await?)
 }
 
 async fn features(ground: &Ground) -> Result<()> {

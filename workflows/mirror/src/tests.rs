@@ -77,7 +77,7 @@ fn a_push_is_the_same_the_other_way_round() {
 fn a_glob_takes_matching_files_and_the_folders_that_they_need() {
     let host = host();
     let mut input = pull();
-    input["glob"] = json!("*.csv");
+    input["include"] = json!("*.csv");
     let report = host.run(run, input).unwrap();
     assert_eq!(report.files, 4);
     assert_eq!(
@@ -93,6 +93,103 @@ fn a_glob_takes_matching_files_and_the_folders_that_they_need() {
             "acme/über/é.csv"
         ]
     );
+}
+
+#[test]
+fn what_is_excluded_is_neither_copied_nor_deleted() {
+    let host = host();
+    for path in ["acme/old.csv", "acme/own/deep/x", "acme/own/y.csv", "acme/gone/x", "acme/gone/tmp/y"] {
+        host.folder("got").write(path, "mine");
+    }
+    let mut input = pull();
+    input["exclude"] = json!(["sub/", "tmp/", "own/y.csv"]);
+    input["delete"] = json!("extra");
+    let report = host.run(run, input).unwrap();
+    // `sub`, with what is in it, isn't looked into.
+    assert_eq!((report.files, report.seen.folders), (4, 2));
+    // The folders `own` and `gone` still hold what is excluded.
+    assert_eq!((report.deleted, report.kept), (4, 2));
+    assert_eq!(
+        host.folder("got").paths(),
+        [
+            "acme",
+            "acme/a.csv",
+            "acme/b c.txt",
+            "acme/empty",
+            "acme/gone",
+            "acme/gone/tmp",
+            "acme/gone/tmp/y",
+            "acme/own",
+            "acme/own/y.csv",
+            "acme/sub.csv",
+            "acme/über",
+            "acme/über/é.csv",
+        ]
+    );
+}
+
+#[test]
+fn deletes_come_last_and_only_within_their_bound() {
+    let host = host();
+    for n in 0..3 {
+        host.folder("got").write(&format!("acme/none/{n}"), "mine");
+    }
+    let mut input = pull();
+    input["delete"] = json!("extra");
+    input["max_delete"] = json!(3);
+    let error = host.run(run, input.clone()).unwrap_err();
+    assert_eq!((error.code.as_str(), host.count("files.remove")), ("mirror.max-delete", 0));
+    input["max_delete"] = json!(4);
+    host.site("acme").write("out/new", "1");
+    host.fail("ftp.download", "out/new", Error::new("ftp.denied", "no"));
+    assert!(host.run(run, input.clone()).unwrap_err().is("ftp.denied"));
+    assert_eq!(host.count("files.remove"), 0, "not all was copied");
+    host.site("acme").garble("?????");
+    assert!(host.run(run, input.clone()).unwrap_err().is("mirror.unparsed"));
+    assert_eq!(host.count("files.remove"), 0, "it may be one of them");
+    let push = json!({"site": "acme", "from": "got/acme", "to": "out", "direction": "push",
+        "delete": "extra", "exclude": "none/"});
+    host.site("acme").write("out/more/x", "1");
+    let report = host.run(run, push).unwrap();
+    assert_eq!((report.deleted, report.kept, host.count("ftp.remove-dir")), (2, 0, 1));
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+    let host = host();
+    host.folder("got").write("acme/none", "mine");
+    let mut input = pull();
+    input["dry_run"] = json!("true");
+    input["delete"] = json!("extra");
+    let report = host.run(run, input).unwrap();
+    assert_eq!((report.files, report.bytes, report.seen.folders, report.deleted), (5, 10, 4, 1));
+    assert!(report.dry_run && host.log().contains(&"info would delete path=got/acme/none".to_owned()));
+    assert_eq!(host.folder("got").paths(), ["acme", "acme/none"]);
+    let calls = host.calls();
+    assert!(
+        calls.iter().all(|call| call.starts_with("ftp.open") || call.contains(".list-dir ")),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn young_files_wait_and_targets_are_left_as_they_should_be() {
+    let host = host();
+    host.site("acme").write_at("out/a.csv", "new", Timestamp(host.now().0 - 60_000));
+    host.folder("got").write("acme/a.csv", "old");
+    host.folder("got").write("acme/sub.csv", "mine");
+    let mut input = pull();
+    (input["min_age"], input["delete"]) = (json!("10m"), json!("extra"));
+    input["if_exists"] = json!("skip");
+    let report = host.run(run, input).unwrap();
+    assert_eq!((report.files, report.left, report.deleted), (3, 0, 0));
+    assert_eq!((report.seen.young, report.seen.unchanged), (1, 1), "sub.csv has its size and isn't older");
+    host.folder("got").write_at("acme/sub.csv", "mine, too", Timestamp(0));
+    let mut input = pull();
+    input["if_exists"] = json!("skip");
+    let report = host.run(run, input).unwrap();
+    assert_eq!((report.files, report.left), (0, 2));
+    assert_eq!(host.folder("got").read("acme/a.csv").unwrap(), b"old");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     cancel, completions, config, demo, doctor, explain, export, ftpd, inspect, man, purge, replay, resume,
-    retry, run, runs, serve, site, standing, state, token,
+    retry, run, runs, schedule, serve, site, standing, state, token,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Import(export::Import),
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
+    /// Which runs are begun when: add, list, pause, trigger, make up for
+    Schedule(schedule::Args),
     /// Hold the state and work until told to stop: goes on with what was interrupted, and answers over HTTP
     Serve(serve::Args),
     /// How the process that holds the state stands; exits with 1 when it can't take work
@@ -174,6 +176,19 @@ mod tests {
             "orchestrator history --kind step-finished --step 3 --faults",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",
             "orchestrator purge 01JD51 01JD52",
+            "orchestrator schedule add n w.wasm --cron @daily --tz Asia/Shanghai --site p --dir o=/o -i a=1",
+            "orchestrator schedule add n w.wasm --at 2026-12-01T02:00",
+            "orchestrator schedule list -o json",
+            "orchestrator schedule show n",
+            "orchestrator schedule next n -n 5",
+            "orchestrator schedule next --cron @hourly --tz UTC --from 2026-01-01T00:00:00Z -n 3 -o json",
+            "orchestrator schedule edit n --expect-by 06:00 --clear jitter",
+            "orchestrator schedule pause n --reason maintenance",
+            "orchestrator schedule resume n",
+            "orchestrator schedule trigger n --overlap allow",
+            "orchestrator schedule backfill n --from 2026-12-01 --to 2026-12-05 --failed --parallel 2 --reverse --dry-run",
+            "orchestrator schedule remove n",
+            "orchestrator schedule apply --dry-run --prune",
             "orchestrator serve",
             "orchestrator serve --listen 127.0.0.1:0",
             "orchestrator serve --no-http",
@@ -226,6 +241,12 @@ mod tests {
             "orchestrator export 01JD51",
             "orchestrator import",
             "orchestrator purge --older-than 30",
+            "orchestrator schedule next",
+            "orchestrator schedule next n --cron @hourly",
+            "orchestrator schedule add n w.wasm --cron @daily --at 2026-12-01T02:00",
+            "orchestrator schedule pause n",
+            "orchestrator schedule backfill n --from 2026-12-01",
+            "orchestrator schedule backfill n --from 2026-12-01 --to 2026-12-02 --all --failed",
             "orchestrator site ls p",
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
             "orchestrator site add p ftp://u@h/ --password hunter2",

@@ -67,7 +67,7 @@ impl Context {
     /// A way to the state: to the process that holds it, or by holding it.
     pub(crate) async fn access(&self, config: Config) -> Result<Access, Failure> {
         let state = config.state.0.clone();
-        let options = self.node_options(config);
+        let options = self.node_options(config, false);
         let open = async || Ok(Arc::new(Node::open(options.clone()).await?) as Arc<dyn Hold>);
         Ok(Access::open(&state, open).await?)
     }
@@ -75,7 +75,7 @@ impl Context {
     /// The state, held by this process, which is left running.
     pub(crate) async fn hold(&self, config: Config) -> Result<(Access, Arc<Node>), Failure> {
         let state = config.state.0.clone();
-        let options = node::Options { log_runs: true, ..self.node_options(config) };
+        let options = self.node_options(config, true);
         let opened = OnceLock::new();
         let open = async || {
             let node = Arc::new(Node::open(options.clone()).await?);
@@ -87,9 +87,9 @@ impl Context {
     }
 
     /// What a node of this process is made from.
-    pub(crate) fn node_options(&self, config: Config) -> node::Options {
+    pub(crate) fn node_options(&self, config: Config, log_runs: bool) -> node::Options {
         let named = self.flags.config.is_some() || self.environment.path(environment::CONFIG).is_some();
-        node::Options { config, named, environment: self.environment.clone(), log_runs: false }
+        node::Options { config, named, environment: self.environment.clone(), log_runs }
     }
 
     /// An absolute path for what was typed.

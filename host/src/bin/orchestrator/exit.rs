@@ -144,6 +144,10 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
         C::RunTooLong => Exit::Workflow,
         C::StateUnwritable => Exit::StateUnwritable,
         C::StateDamaged => Exit::StateDamaged,
+        C::Other(code) if code == "schedule.not-found" => Exit::NotFound,
+        C::Other(code) if code == "schedule.exists" => Exit::Usage,
+        C::Other(code) if code == "schedule.changed" => Exit::Temporary,
+        C::Other(code) if code == "schedule.skipped" => Exit::Skipped,
         C::Other(code) if code == "run.diverged" || code.starts_with("workflow.") => Exit::Workflow,
         C::Other(_) => match fault.class {
             FaultClass::Transient => Exit::Temporary,

@@ -3,12 +3,14 @@
 //! | file | holds |
 //! |---|---|
 //! | `site` | the resource `site`: looking and changing |
+//! | `small` | small files in one go, and waiting for a file |
 //! | `transfer` | moving one file, for a site's own calls and for batches |
 //! | `batch` | the resource `batch` as the guest sees it |
 //! | `queue` | a batch's transfers: waiting, under way, ready to be delivered |
 //! | `table` | a transfer's log, in the run's own tables |
 
 mod site;
+mod small;
 
 mod batch;
 mod queue;

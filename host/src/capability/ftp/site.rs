@@ -2,10 +2,10 @@
 //!
 //! | call | found begun after a crash |
 //! |---|---|
-//! | features, list-dir, stat, digest | asked again |
+//! | features, list-dir, stat, digest, read-small | asked again |
 //! | set-modified | done again: comes to the same |
-//! | rename, remove, make-dir, remove-dir | what stands there is compared with what stood there before |
-//! | download, upload | goes on where its log says |
+//! | rename, remove, make-dir, remove-dir, put-bytes | what stands there is compared with what stood there before |
+//! | download, upload, wait-for | goes on where its log says |
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,18 +14,19 @@ use wasmtime::component::Resource;
 use super::transfer::{Moving, Transfer, exhausted, only};
 use crate::capability::bindings::ftp::{
     Digest as WitDigest, Failure, Features as WitFeatures, FileInfo as WitFileInfo,
-    HashAlgorithm as WitAlgorithm, Host, HostSite, Receipt as WitReceipt, TransferOptions as WitOptions,
+    HashAlgorithm as WitAlgorithm, Host, HostSite, Receipt as WitReceipt, Selection as WitSelection,
+    TransferOptions as WitOptions,
 };
 use crate::capability::convert::{
     algorithm_to_model, digest_to_wit, failure, features_to_wit, file_to_model, file_to_wit,
-    options_to_model, receipt_to_wit,
+    options_to_model, receipt_to_wit, selection_to_model,
 };
 use crate::capability::ctx::{Ctx, Fail};
 use crate::capability::listing::{Listing, Spool};
 use crate::journal::{Effect, Recovery};
 use crate::model::{
     Digest, Direction, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, ItemId, Receipt, RemotePath,
-    Site, Timestamp, TransferOptions,
+    Select, Site, Timestamp, TransferOptions,
 };
 use crate::transfer::{Evidence, Features, ListItem, Stop, StopKind, Transfers};
 
@@ -45,8 +46,7 @@ struct PathArgs<'a> {
 struct ListArgs<'a> {
     site: &'a str,
     path: &'a RemotePath,
-    glob: Option<&'a str>,
-    recursive: bool,
+    which: &'a Select,
 }
 
 #[derive(Serialize)]
@@ -86,10 +86,10 @@ struct TransferArgs<'a> {
 }
 
 /// What the effects on names have in common: looked at before anything is repeated.
-const VERIFY: Recovery = Recovery::VerifyThenRerun;
+pub(super) const VERIFY: Recovery = Recovery::VerifyThenRerun;
 
 /// Reads a remote path, or gives the failure to the guest.
-macro_rules! path {
+macro_rules! remote {
     ($ctx:ident, $text:expr) => {
         match RemotePath::parse($text) {
             Ok(path) => path,
@@ -97,6 +97,7 @@ macro_rules! path {
         }
     };
 }
+pub(super) use remote;
 
 impl Host for Ctx {}
 
@@ -134,11 +135,10 @@ impl HostSite for Ctx {
         &mut self,
         it: Resource<SiteHandle>,
         path: String,
-        glob: Option<String>,
-        recursive: bool,
+        which: WitSelection,
     ) -> wasmtime::Result<Result<Resource<Listing>, Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
-        let args = ListArgs { site: &site, path: &path, glob: glob.as_deref(), recursive };
+        let (site, path, which) = (self.site_name(&it)?, remote!(self, &path), selection_to_model(which));
+        let args = ListArgs { site: &site, path: &path, which: &which };
         let listed = self
             .on_site("ftp.list-dir", &args, &site, Recovery::Read, async |_, _, site, transfers| {
                 let (mut entries, mut unparsed) = (Vec::new(), Vec::new());
@@ -146,7 +146,7 @@ impl HostSite for Ctx {
                     ListItem::Entry(entry) => entries.push(entry),
                     ListItem::Unparsed(line) => unparsed.push(line),
                 };
-                transfers.list(site, &path, glob.as_deref(), recursive, &mut sink).await?;
+                transfers.list(site, &path, &which, &mut sink).await?;
                 Ok(Spool::new(entries, unparsed))
             })
             .await?;
@@ -161,7 +161,7 @@ impl HostSite for Ctx {
         it: Resource<SiteHandle>,
         path: String,
     ) -> wasmtime::Result<Result<Option<WitFileInfo>, Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
+        let (site, path) = (self.site_name(&it)?, remote!(self, &path));
         let args = PathArgs { site: &site, path: &path };
         let found = self
             .on_site("ftp.stat", &args, &site, Recovery::Read, async |_, _, site, transfers| {
@@ -171,12 +171,40 @@ impl HostSite for Ctx {
         Ok(found.map(|file: Option<FileInfo>| file.map(file_to_wit)).map_err(failure))
     }
 
+    async fn wait_for(
+        &mut self,
+        it: Resource<SiteHandle>,
+        path: String,
+        settle: u64,
+        timeout: u64,
+    ) -> wasmtime::Result<Result<Option<WitFileInfo>, Failure>> {
+        self.settled_file(&it, &path, settle, timeout).await
+    }
+
+    async fn read_small(
+        &mut self,
+        it: Resource<SiteHandle>,
+        path: String,
+        max: u32,
+    ) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+        self.small_file(&it, &path, max).await
+    }
+
+    async fn put_bytes(
+        &mut self,
+        it: Resource<SiteHandle>,
+        path: String,
+        bytes: Vec<u8>,
+    ) -> wasmtime::Result<Result<WitReceipt, Failure>> {
+        self.put_small_file(&it, &path, bytes).await
+    }
+
     async fn make_dir(
         &mut self,
         it: Resource<SiteHandle>,
         path: String,
     ) -> wasmtime::Result<Result<(), Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
+        let (site, path) = (self.site_name(&it)?, remote!(self, &path));
         let args = PathArgs { site: &site, path: &path };
         let made = self
             .on_site("ftp.make-dir", &args, &site, VERIFY, async |step, _, site, transfers| {
@@ -191,7 +219,7 @@ impl HostSite for Ctx {
         it: Resource<SiteHandle>,
         path: String,
     ) -> wasmtime::Result<Result<(), Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
+        let (site, path) = (self.site_name(&it)?, remote!(self, &path));
         let args = PathArgs { site: &site, path: &path };
         let removed = self
             .on_site("ftp.remove-dir", &args, &site, VERIFY, async |step, _, site, transfers| {
@@ -210,7 +238,7 @@ impl HostSite for Ctx {
         target: String,
         if_unchanged: Option<WitFileInfo>,
     ) -> wasmtime::Result<Result<(), Failure>> {
-        let (site, source, target) = (self.site_name(&it)?, path!(self, &source), path!(self, &target));
+        let (site, source, target) = (self.site_name(&it)?, remote!(self, &source), remote!(self, &target));
         let if_unchanged = if_unchanged.map(file_to_model);
         let args =
             RenameArgs { site: &site, source: &source, target: &target, if_unchanged: if_unchanged.as_ref() };
@@ -233,7 +261,7 @@ impl HostSite for Ctx {
         path: String,
         if_unchanged: Option<WitFileInfo>,
     ) -> wasmtime::Result<Result<(), Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
+        let (site, path) = (self.site_name(&it)?, remote!(self, &path));
         let if_unchanged = if_unchanged.map(file_to_model);
         let args = RemoveArgs { site: &site, path: &path, if_unchanged: if_unchanged.as_ref() };
         let removed = self
@@ -252,7 +280,7 @@ impl HostSite for Ctx {
         path: String,
         at: u64,
     ) -> wasmtime::Result<Result<bool, Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
+        let (site, path) = (self.site_name(&it)?, remote!(self, &path));
         let args = TimeArgs { site: &site, path: &path, at };
         let set = self
             .on_site("ftp.set-modified", &args, &site, Recovery::Rerun, async |_, _, site, transfers| {
@@ -272,7 +300,7 @@ impl HostSite for Ctx {
         path: String,
         algorithm: WitAlgorithm,
     ) -> wasmtime::Result<Result<Option<WitDigest>, Failure>> {
-        let (site, path) = (self.site_name(&it)?, path!(self, &path));
+        let (site, path) = (self.site_name(&it)?, remote!(self, &path));
         let algorithm = algorithm_to_model(algorithm);
         let args = DigestArgs { site: &site, path: &path, algorithm };
         let found =
@@ -314,12 +342,12 @@ impl HostSite for Ctx {
 }
 
 impl Ctx {
-    fn site_name(&self, it: &Resource<SiteHandle>) -> wasmtime::Result<String> {
+    pub(super) fn site_name(&self, it: &Resource<SiteHandle>) -> wasmtime::Result<String> {
         Ok(self.table.get(it)?.name.clone())
     }
 
     /// A step that asks the site's server, unless it is stopped meanwhile.
-    async fn on_site<A, T, F>(
+    pub(super) async fn on_site<A, T, F>(
         &mut self,
         kind: &'static str,
         args: &A,
@@ -371,7 +399,7 @@ impl Ctx {
         options: WitOptions,
     ) -> wasmtime::Result<Result<WitReceipt, Failure>> {
         let site = self.site_name(it)?;
-        let remote = path!(self, remote);
+        let remote = remote!(self, remote);
         let local = match self.reach.local_path(local) {
             Ok(path) => path,
             Err(fault) => return self.refuse(fault),
@@ -407,7 +435,7 @@ impl Ctx {
 
 /// What stood there before the effect: from the journal, or looked at now and recorded before
 /// anything happens. True when it may have happened already.
-async fn evidence(
+pub(super) async fn evidence(
     step: &mut Effect,
     look: impl Future<Output = Result<Evidence, Fault>>,
 ) -> Result<(Evidence, bool), Fail> {

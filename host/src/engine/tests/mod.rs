@@ -4,6 +4,7 @@
 mod stage;
 mod world;
 
+mod capable;
 mod journey;
 mod looking_back;
 mod misbehaving;

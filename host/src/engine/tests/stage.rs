@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -34,16 +34,22 @@ pub(super) struct Stage {
     home: tempfile::TempDir,
     store: Arc<dyn Store>,
     site: Arc<Site>,
+    /// The policy of the configuration, under whatever name.
+    pub(super) policy: Arc<Mutex<Option<RetryPolicy>>>,
     /// Keeps the server's tasks alive.
     _server: (Runtime, ftpd::Handle),
 }
 
-/// One server under whatever name.
-struct OneSite(Arc<Site>);
+/// One server under whatever name, and one retry policy that a test may change.
+struct OneSite(Arc<Site>, Arc<Mutex<Option<RetryPolicy>>>);
 
 impl Sites for OneSite {
     fn site(&self, _: &str, _: &Grants) -> Result<Arc<Site>, Fault> {
         Ok(Arc::clone(&self.0))
+    }
+
+    fn retry_policy(&self, _: &str, _: &Grants) -> Result<Option<RetryPolicy>, Fault> {
+        Ok(self.1.lock().unwrap().clone())
     }
 }
 
@@ -67,7 +73,13 @@ impl Stage {
         };
         let server = runtime.block_on(ftpd::Server::start(options)).unwrap();
         let site = Arc::new(site(server.address(), &at("password")));
-        Self { home, store: Arc::new(MemoryStore::default()), site, _server: (runtime, server) }
+        Self {
+            home,
+            store: Arc::new(MemoryStore::default()),
+            site,
+            policy: Arc::default(),
+            _server: (runtime, server),
+        }
     }
 
     pub(super) fn served(&self) -> std::path::PathBuf {
@@ -86,7 +98,7 @@ impl Stage {
             store: Arc::clone(&self.store),
             transfers: Transfers::new(connect, Arc::clone(&clock), Options::default()),
             clock,
-            sites: Arc::new(OneSite(Arc::clone(&self.site))),
+            sites: Arc::new(OneSite(Arc::clone(&self.site), Arc::clone(&self.policy))),
             wasm: wasm::Options {
                 cache: Some(layout::target().join("tmp/engine-tests-cache")),
                 ..wasm::Options::default()

@@ -70,14 +70,52 @@ fn mirror_takes_what_a_glob_matches_and_the_folders_that_it_needs() {
     put(stage.served().join("in/a/y.txt"), "2");
     put(stage.served().join("in/z.csv"), "3");
     let process = stage.process();
-    let pull = json!({"site": "acme", "from": "in", "to": "data", "glob": "*.csv"});
+    let pull = json!({"site": "acme", "from": "in", "to": "data", "include": "*.csv"});
     assert_eq!(run(&stage, &process, "mirror", &pull)["files"], 2);
     let names: Vec<_> = tree(&stage.local()).into_iter().map(|(path, _)| path).collect();
     assert_eq!(names, ["a", "a/b", "a/b/x.csv", "z.csv"].map(PathBuf::from));
 
-    let push = json!({"site": "acme", "from": "data", "to": "new/deep", "glob": "a/**", "direction": "push"});
+    let push =
+        json!({"site": "acme", "from": "data", "to": "new/deep", "include": "a/**", "direction": "push"});
     assert_eq!(run(&stage, &process, "mirror", &push)["files"], 1);
     assert_eq!(std::fs::read(stage.served().join("new/deep/a/b/x.csv")).unwrap(), b"1");
+    process.kill();
+}
+
+/// Killed again and again on its way, it deletes what only the target has, and nothing else.
+#[test]
+fn mirror_deletes_what_only_the_target_has_once_all_is_copied() {
+    let stage = Stage::new();
+    for (path, content) in [("in/a", "1"), ("in/sub/b", "2"), ("in/skip/c", "3")] {
+        put(stage.served().join(path), content);
+    }
+    for n in 0..30 {
+        put(stage.local().join(format!("extra/deep/{n}")), "mine");
+    }
+    put(stage.local().join("skip/mine"), "mine");
+    put(stage.local().join("sub/x"), "mine");
+    let pull = json!({
+        "site": "acme", "from": "in", "to": "data", "exclude": ["skip/"], "delete": "extra", "min_age": "0",
+    });
+    let mut process = stage.process();
+    let mut handle = process.submit("mirror", pull, stage.grants());
+    let run = handle.id().clone();
+    let mut kills = 0;
+    let outcome = loop {
+        let life = if kills < 15 { Duration::from_millis(20 + 2 * kills) } else { LONG };
+        let outcome = process.wait(&handle, life);
+        if outcome.is_some() {
+            break outcome;
+        }
+        kills += 1;
+        process.kill();
+        process = stage.process();
+        handle = process.resume(&run);
+    };
+    let report = done(outcome);
+    assert_eq!((report["files"].as_u64(), report["deleted"].as_u64()), (Some(2), Some(33)), "{report}");
+    let names: Vec<_> = tree(&stage.local()).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(names, ["a", "skip", "skip/mine", "sub", "sub/b"].map(PathBuf::from));
     process.kill();
 }
 

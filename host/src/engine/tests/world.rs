@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, EngineOptions, RunHandle, RunSpec, Sites};
 use crate::journal::{MemoryStore, Store};
-use crate::model::{Fault, FaultCode, Grants, RunEvent, RunOutcome, Site};
+use crate::model::{Fault, FaultCode, Grants, RetryPolicy, RunEvent, RunOutcome, Site};
 use crate::transfer::{Connect, Remote, Transfers};
 use crate::wasm;
 
@@ -123,5 +123,9 @@ struct NoSites;
 impl Sites for NoSites {
     fn site(&self, name: &str, _: &Grants) -> Result<Arc<Site>, Fault> {
         Err(Fault::new(FaultCode::ConfigInvalid, format!("there is no site {name}")))
+    }
+
+    fn retry_policy(&self, _: &str, _: &Grants) -> Result<Option<RetryPolicy>, Fault> {
+        Ok(None)
     }
 }

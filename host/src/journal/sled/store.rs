@@ -13,12 +13,16 @@ use super::ledger::{SledLedger, version_of};
 use super::objects::Objects;
 use super::open::{self, Opened, StateLock};
 use super::records::{self, ClaimRecord, Page, get_long, join_from};
+use super::schedules::{self, Changed};
 use super::staging::unreadable;
 use crate::journal::commit::{Committer, Written};
 use crate::journal::error::Error;
 use crate::journal::limits::Limits;
-use crate::journal::store::{Append, BlobId, Claim, NewRun, RunExport, RunHead, Store, Versioned, Write};
-use crate::model::RunId;
+use crate::journal::store::{
+    Append, BlobId, Claim, Firing, FiringKey, NewFiring, NewRun, RunExport, RunHead, Store, StoredSchedule,
+    Versioned, Write,
+};
+use crate::model::{RunId, Timestamp};
 
 /// How the store is to be opened.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +88,14 @@ impl SledStore {
     ) -> Result<T, Error> {
         let objects = Arc::clone(&self.objects);
         spawn_blocking(move || work(&objects)).await.map_err(|error| Error::bug(error.to_string()))?
+    }
+
+    /// Removes the blob that a change has left without use.
+    async fn without(&self, (changed, unused): Changed) -> Result<bool, Error> {
+        if let Some(unused) = unused {
+            self.blocking(move |objects| Ok(objects.remove(unused))).await?;
+        }
+        Ok(changed)
     }
 
     /// Rows from `from` on whose keys begin with `prefix`, with what is left of the keys.
@@ -238,6 +250,72 @@ impl Store for SledStore {
             Ok((key, versioned(&record)?))
         });
         named.collect()
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<StoredSchedule>, Error> {
+        schedules::schedule(&self.tree, name)
+    }
+
+    async fn schedules(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<(String, StoredSchedule)>, Error> {
+        let from = after.map_or_else(|| vec![keys::SCHEDULES], |after| successor(keys::schedule(after)));
+        let rows = self.rows(from, &[keys::SCHEDULES], 1, max)?;
+        let named = rows.into_iter().map(|(name, record)| {
+            let name =
+                String::from_utf8(name).map_err(|_| Error::damaged("the name of a schedule is no text"))?;
+            Ok((name, schedules::decode_schedule(&record)?))
+        });
+        named.collect()
+    }
+
+    async fn put_schedule(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        component: BlobId,
+        value: Bytes,
+    ) -> Result<bool, Error> {
+        let name = name.to_owned();
+        let changed =
+            self.committer.run(move |ledger| ledger.put_schedule(&name, version, component, &value)).await?;
+        self.without(changed).await
+    }
+
+    async fn remove_schedule(&self, name: &str, version: u64) -> Result<bool, Error> {
+        let name = name.to_owned();
+        let changed = self.committer.run(move |ledger| ledger.remove_schedule(&name, version)).await?;
+        self.without(changed).await
+    }
+
+    async fn firing(&self, key: &FiringKey) -> Result<Option<Firing>, Error> {
+        schedules::firing(&self.tree, key)
+    }
+
+    async fn firings(
+        &self,
+        schedule: &str,
+        before: Option<&FiringKey>,
+        max: usize,
+    ) -> Result<Vec<Firing>, Error> {
+        schedules::firings(&self.tree, schedule, before, max)
+    }
+
+    async fn note_firing(&self, firing: NewFiring) -> Result<bool, Error> {
+        self.committer.run(move |ledger| ledger.note_firing(&firing)).await
+    }
+
+    async fn forget_firings(&self, schedule: &str, before: Timestamp) -> Result<u64, Error> {
+        let mut forgotten = 0;
+        loop {
+            let name = schedule.to_owned();
+            match self.committer.run(move |ledger| ledger.forget_firings(&name, before)).await? {
+                0 => return Ok(forgotten),
+                more => forgotten += more,
+            }
+        }
     }
 
     async fn put_blob(&self, bytes: Bytes) -> Result<BlobId, Error> {

@@ -17,7 +17,7 @@ use crate::journal::entry::{Fact, RunCreated, Stored};
 use crate::journal::error::Error;
 use crate::journal::slot::Slot;
 use crate::journal::state::{Cancel, RunState};
-use crate::journal::store::{BlobId, Claim, RunHead, Store};
+use crate::journal::store::{BlobId, Claim, NewFiring, RunHead, Store};
 use crate::journal::writer::{Along, Writer};
 use crate::model::{ItemId, RunStatus, StepSeq, Timestamp};
 
@@ -61,8 +61,21 @@ impl StepLog {
         clock: Arc<dyn Clock>,
         created: RunCreated,
     ) -> Result<Self, Error> {
+        Self::create_for(store, clock, created, None).await
+    }
+
+    /// Begins the run of a firing: run and firing are durable together when this returns.
+    ///
+    /// # Errors
+    /// Those of [`Store::submit`].
+    pub async fn create_for(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        created: RunCreated,
+        firing: Option<NewFiring>,
+    ) -> Result<Self, Error> {
         crash::point("journal.create.before");
-        let writer = Writer::create(store, clock, created).await?;
+        let writer = Writer::create(store, clock, created, firing).await?;
         crash::point("journal.create.after");
         let mut log = Self::over(writer, 1);
         log.fresh = true;

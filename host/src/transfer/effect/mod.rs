@@ -28,3 +28,4 @@ mod put;
 mod tests;
 
 pub use evidence::Evidence;
+pub use put::PUT_BYTES_MAX;

@@ -15,7 +15,7 @@ use crate::transfer::transfers::Transfers;
 use crate::transfer::upload::{make_dirs, may_lack_folder, remove_quietly};
 
 /// The most bytes of one such file.
-pub(super) const PUT_BYTES_MAX: usize = 64 * 1024;
+pub const PUT_BYTES_MAX: usize = 64 * 1024;
 
 /// One file to put.
 struct Put {

@@ -93,6 +93,8 @@ pub(in crate::transfer) struct State {
     pub(in crate::transfer) taken: u64,
     /// Probes so far.
     pub(in crate::transfer) probes: u32,
+    /// Folders listed so far.
+    pub(in crate::transfer) lists: u32,
     /// How often somebody wanted to connect.
     pub(in crate::transfer) asked: u32,
     /// Logins so far.

@@ -175,6 +175,7 @@ impl Remote for Session {
     ) -> Result<(), Fault> {
         let (entries, broken) = self
             .command(|state| {
+                state.lists += 1;
                 if !state.dir_exists(path.as_str()) {
                     return Err(State::missing(path.as_str()));
                 }

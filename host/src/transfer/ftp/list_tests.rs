@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::FtpConnector;
 use super::scripted::{Answer, Scripted, path};
 use crate::clock::SystemClock;
-use crate::model::{Fault, FaultCode, FileInfo, NameEncoding, Offset, RemotePath, Site, Timestamp};
+use crate::model::{Fault, FaultCode, FileInfo, NameEncoding, Offset, RemotePath, Select, Site, Timestamp};
 use crate::transfer::ftp::time;
 use crate::transfer::{ListItem, Options, Remote, StoreFrom, Transfers};
 
@@ -146,7 +146,7 @@ async fn endless(facts: &'static str) -> (Scripted, Result<Vec<FileInfo>, Fault>
     let transfers = Transfers::new(connector, clock, Options::default());
     let mut items = Vec::new();
     let listed = transfers
-        .list(&server.site(), &RemotePath::default(), None, true, &mut |item| items.push(item))
+        .list(&server.site(), &RemotePath::default(), &Select::of(None, true), &mut |item| items.push(item))
         .await;
     transfers.close().await;
     (server, listed.map(|()| entries(items)))
@@ -185,7 +185,9 @@ async fn a_folder_that_is_there_and_cannot_be_entered_is_not_taken_for_gone() {
         .await;
         let clock = Arc::new(SystemClock::new());
         let transfers = Transfers::new(Arc::new(FtpConnector::new(clock.clone())), clock, Options::default());
-        let listed = transfers.list(&server.site(), &RemotePath::default(), None, true, &mut |_| {}).await;
+        let listed = transfers
+            .list(&server.site(), &RemotePath::default(), &Select::of(None, true), &mut |_| {})
+            .await;
         match listed {
             Ok(()) => assert!(!still_there),
             Err(fault) => assert!(still_there && fault.code == FaultCode::FtpDenied, "F43: {fault}"),

@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 use rustix::fs::AtFlags;
 
 use super::root::{LocalRoot, blocking, info};
-use crate::model::{Fault, FaultCode, FileInfo, FileKind};
+use crate::model::{Fault, FaultCode, FileInfo, FileKind, Select};
 use crate::transfer::pattern::Pattern;
 
 /// The most entries of one listing: a hundred bytes each are 100 MB of memory.
@@ -16,22 +16,16 @@ const ENTRIES_MAX: usize = 1_000_000;
 const DEPTH_MAX: usize = 64;
 
 impl LocalRoot {
-    /// The entries of a folder, sorted by path; with `recursive`, of all folders below it too (links
-    /// aren't followed). With `glob`, only those that match: without a `/` the entry's name, else its
-    /// path from the listed folder on. Names that aren't UTF-8 or have control characters are left
-    /// out, since no path could name them.
+    /// The entries of a folder that `select` asks for, sorted by path; links aren't followed. Names that
+    /// aren't UTF-8 or have control characters are left out, since no path could name them.
     ///
     /// # Errors
     /// `file.not-found`, `file.denied`, `file.io`; `file.too-large` over a million entries;
     /// `call.invalid` for a glob that can't be read.
-    pub async fn list(
-        &self,
-        inside: &str,
-        glob: Option<&str>,
-        recursive: bool,
-    ) -> Result<Vec<FileInfo>, Fault> {
+    pub async fn list(&self, inside: &str, select: &Select) -> Result<Vec<FileInfo>, Fault> {
         let file = self.file(inside)?;
-        let pattern = Pattern::new(glob)?;
+        let pattern = Pattern::new(select)?;
+        let recursive = select.recursive;
         blocking(move || {
             let failed = |e| Fault::local(format_args!("cannot list {file}"), &e);
             let dir = match file.inside.as_str() {
@@ -74,10 +68,13 @@ impl Walk {
             };
             let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
             let entry = info(format!("{}/{path}", self.base), &stat);
+            if self.pattern.excludes(&path, &entry) {
+                continue;
+            }
             if self.recursive && entry.kind == FileKind::Dir {
                 folders.push((name.to_owned(), path.clone()));
             }
-            if self.pattern.matches(&path) {
+            if self.pattern.takes(&path, &entry) {
                 self.found.push(entry);
             }
             if self.found.len() > ENTRIES_MAX {

@@ -1,6 +1,6 @@
 //! Files in a granted folder, on a real file system.
 
-use crate::model::{FaultCode, FileKind, HashAlgorithm};
+use crate::model::{FaultCode, FileKind, HashAlgorithm, Select};
 use crate::transfer::LocalRoot;
 
 fn root() -> (tempfile::TempDir, LocalRoot) {
@@ -71,7 +71,7 @@ async fn nothing_leads_out_of_the_folder() {
     std::os::unix::fs::symlink(outside.path().join("secret"), folder.path().join("link")).unwrap();
     assert!(root.read("out/secret", 0, 9).await.is_err());
     assert!(root.write_atomic("out/new", b"x".to_vec()).await.is_err());
-    assert!(root.list("out", None, false).await.is_err());
+    assert!(root.list("out", &Select::of(None, false)).await.is_err());
     assert_eq!(root.read("link", 0, 9).await.unwrap_err().code, FaultCode::FileDenied);
     assert_eq!(root.stat("link").await.unwrap().unwrap().kind, FileKind::Link);
     for bad in ["../x", "a/../../x", "a\nb"] {
@@ -91,14 +91,14 @@ async fn lists_hashes_and_records() {
     root.write_atomic("in/c.txt", b"abc".to_vec()).await.unwrap();
     let names = |found: Vec<crate::model::FileInfo>| found.into_iter().map(|f| f.path).collect::<Vec<_>>();
     assert_eq!(
-        names(root.list("in", None, false).await.unwrap()),
+        names(root.list("in", &Select::of(None, false)).await.unwrap()),
         ["dir/in/a.csv", "dir/in/c.txt", "dir/in/sub"]
     );
     assert_eq!(
-        names(root.list("", Some("*.csv"), true).await.unwrap()),
+        names(root.list("", &Select::of(Some("*.csv"), true)).await.unwrap()),
         ["dir/in/a.csv", "dir/in/sub/b.csv"]
     );
-    assert_eq!(root.list("none", None, false).await.unwrap_err().code, FaultCode::FileNotFound);
+    assert_eq!(root.list("none", &Select::of(None, false)).await.unwrap_err().code, FaultCode::FileNotFound);
     assert_eq!(root.count_records("in/a.csv").await.unwrap(), 2);
     assert_eq!(root.count_records("in/sub/b.csv").await.unwrap(), 3);
     let digest = root.hash("in/c.txt", HashAlgorithm::Sha1).await.unwrap();

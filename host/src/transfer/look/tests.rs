@@ -1,10 +1,8 @@
 //! Looking at a site, with repeats.
 
-use std::time::Duration;
-
-use crate::model::{FaultCode, RemotePath};
+use crate::model::{FaultCode, RemotePath, Select};
+use crate::transfer::ListItem;
 use crate::transfer::fake::Rig;
-use crate::transfer::{ListItem, Stop};
 
 fn path(text: &str) -> RemotePath {
     RemotePath::parse(text).unwrap()
@@ -16,7 +14,7 @@ async fn list(rig: &Rig, folder: &str, glob: Option<&str>, recursive: bool) -> V
         ListItem::Entry(entry) => names.push(entry.path),
         ListItem::Unparsed(line) => panic!("{line}"),
     };
-    rig.transfers().list(&rig.site, &path(folder), glob, recursive, &mut sink).await.unwrap();
+    rig.transfers().list(&rig.site, &path(folder), &Select::of(glob, recursive), &mut sink).await.unwrap();
     names.sort();
     names
 }
@@ -38,6 +36,21 @@ async fn lists_are_filtered_and_go_down_where_asked() {
     assert_eq!(list(&rig, "", Some("other/**"), true).await, ["other/e.csv"]);
 }
 
+/// It isn't even asked for: a folder that can't be entered would fail the listing.
+#[tokio::test]
+async fn an_excluded_folder_isnt_looked_into() {
+    let rig = Rig::new();
+    rig.server.put("in/a.csv", b"");
+    rig.server.state().dirs.extend(["in", "in/sub"].map(str::to_owned));
+    let own = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect::<Vec<_>>();
+    for (exclude, lists) in [(own(&[]), 2), (own(&["sub/"]), 1), (own(&["*.csv", "in/sub"]), 2)] {
+        let select = Select { include: Vec::new(), exclude: exclude.clone(), recursive: true };
+        let before = rig.server.state().lists;
+        rig.transfers().list(&rig.site, &path("in"), &select, &mut |_| {}).await.unwrap();
+        assert_eq!(rig.server.state().lists - before, lists, "{exclude:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_listing_that_breaks_off_gives_no_entry_twice() {
     let rig = Rig::new();
@@ -52,24 +65,8 @@ async fn a_listing_that_breaks_off_gives_no_entry_twice() {
 async fn a_missing_folder_is_a_fault_and_no_empty_list() {
     let rig = Rig::new();
     let transfers = rig.transfers();
-    let listed = transfers.list(&rig.site, &path("none"), None, false, &mut |_| {}).await;
+    let listed = transfers.list(&rig.site, &path("none"), &Select::of(None, false), &mut |_| {}).await;
     assert_eq!(listed.unwrap_err().code, FaultCode::FtpNotFound);
-}
-
-#[tokio::test]
-async fn waiting_ends_when_a_file_has_settled_or_time_is_up() {
-    let rig = Rig::new();
-    let (transfers, stop) = (rig.transfers(), Stop::new());
-    let file = path("a");
-    let (settle, timeout) = (Duration::from_secs(5), Duration::from_secs(60));
-    let wait = transfers.wait_for(&rig.site, &file, settle, timeout, &stop);
-    assert_eq!(wait.await.unwrap(), None);
-    rig.server.put("a", b"there");
-    let wait = transfers.wait_for(&rig.site, &file, settle, timeout, &stop);
-    assert_eq!(wait.await.unwrap().unwrap().size.unwrap().0, 5);
-    stop.interrupt();
-    let wait = transfers.wait_for(&rig.site, &file, settle, timeout, &stop);
-    assert_eq!(wait.await.unwrap_err().code, FaultCode::RunInterrupted);
 }
 
 #[tokio::test]

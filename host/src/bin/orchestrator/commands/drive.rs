@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orchestrator_host::config::Config;
 use orchestrator_host::model::{Fault, PauseReason, RunId, RunOutcome};
-use orchestrator_host::node::{Access, Call, Error, Reply, Request};
+use orchestrator_host::node::{Access, Call, Error, Reply, Request, ScheduleAnswer};
 use serde_json::{Value, json};
 
 use super::standing::write_metrics;
@@ -79,6 +79,10 @@ pub(super) async fn run(
         Ok(Watched::Ended(run, outcome, signal)) => {
             tell(context, &run, outcome, signal.unwrap_or(Exit::Interrupted))
         }
+        Ok(Watched::Waits) => {
+            output::say("it waits until the run that is under way has ended");
+            Ok(Exit::Ok)
+        }
         Ok(Watched::Now(exit)) => {
             hint_at_resume(run.as_ref());
             return Ok(exit);
@@ -98,6 +102,8 @@ pub(super) async fn run(
 enum Watched {
     /// The run ended, perhaps because of a signal.
     Ended(RunId, RunOutcome, Option<Exit>),
+    /// It waits for another run to end; whoever holds the state begins it then.
+    Waits,
     /// A second signal came, or the time was up: the process ends where it is.
     Now(Exit),
 }
@@ -128,8 +134,12 @@ async fn watch(
                 Some(Reply::Event { event }) => progress.event(&event),
                 Some(Reply::Outcome { run, outcome }) => return Ok(Watched::Ended(run, outcome, signal)),
                 Some(Reply::Error { error }) => return Err(error),
+                Some(Reply::Schedule { answer }) if matches!(*answer, ScheduleAnswer::Waits) => {
+                    return Ok(Watched::Waits);
+                }
                 Some(
-                    Reply::Runs { .. }
+                    Reply::Schedule { .. }
+                    | Reply::Runs { .. }
                     | Reply::Run { .. }
                     | Reply::Entries { .. }
                     | Reply::Servers { .. }

@@ -17,6 +17,7 @@ pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod serve;
 pub(crate) mod site;
 pub(crate) mod standing;
@@ -43,6 +44,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Export(args) => export::export(context, args),
         Command::Import(args) => export::import(context, &args),
         Command::Purge(args) => purge::run(context, args),
+        Command::Schedule(args) => schedule::run(context, args),
         Command::Serve(args) => serve::run(context, &args),
         Command::Health(args) => standing::health(context, &args),
         Command::Metrics(args) => standing::metrics(context, &args),

@@ -45,6 +45,41 @@ impl Page {
 /// Codes of the command line and the node, which no workflow ever sees.
 pub(crate) const OWN: &[Page] = &[
     Page {
+        code: "schedule.not-found",
+        exit: Exit::NotFound,
+        class: ASKED,
+        means: "the state has no schedule of that name",
+        action: "`orchestrator schedule list` shows the schedules of this state; --state names another one.",
+    },
+    Page {
+        code: "schedule.exists",
+        exit: Exit::Usage,
+        class: ASKED,
+        means: "there is a schedule of that name already",
+        action: "`orchestrator schedule edit NAME` changes it, and nothing but what is named.",
+    },
+    Page {
+        code: "schedule.skipped",
+        exit: Exit::Skipped,
+        class: ASKED,
+        means: "a run of the schedule is still under way, and its policy leaves the firing out",
+        action: "Wait for the run or cancel it; `--overlap allow` begins another one beside it.",
+    },
+    Page {
+        code: "schedule.changed",
+        exit: Exit::Temporary,
+        class: ASKED,
+        means: "somebody else changed the schedule in the same moment",
+        action: "Look at it with `orchestrator schedule show NAME`, and try again.",
+    },
+    Page {
+        code: "schedule.backfill",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "some runs of a backfill failed",
+        action: "`orchestrator list` shows why. The same command with --failed does only those once more.",
+    },
+    Page {
         code: "run.not-found",
         exit: Exit::NotFound,
         class: ASKED,

@@ -1,7 +1,7 @@
 //! `site test` and `site ls`: looking, without a run.
 
 use orchestrator_host::config::Config;
-use orchestrator_host::model::{ByteCount, Fault, FileInfo, FileKind, Site};
+use orchestrator_host::model::{ByteCount, Fault, FileInfo, FileKind, Select, Site};
 use orchestrator_host::node::SERVERS;
 use orchestrator_host::transfer::ftp::Profile;
 use orchestrator_host::transfer::{Features, ListItem, Trial};
@@ -122,7 +122,7 @@ pub(super) fn ls(context: &Context, args: &Ls) -> Result<Exit, Failure> {
         let glob = args.glob.as_deref();
         let path = &args.target.path;
         let listed = transfers
-            .list(&site, path, glob, args.recursive, &mut |item| match item {
+            .list(&site, path, &Select::of(glob, args.recursive), &mut |item| match item {
                 ListItem::Entry(entry) => entries.push(entry),
                 ListItem::Unparsed(line) => unparsed.push(line),
             })
