@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Node, Recovery};
+use super::{Firing, Node, Recovery};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::Fault;
+use crate::schedule;
 
 impl Node {
     /// The configuration in force.
@@ -44,6 +45,19 @@ impl Node {
     #[must_use]
     pub fn recovery(&self) -> Recovery {
         Recovery::new(self.engine.clone(), self.clock.clone(), self.sites.watch())
+    }
+
+    /// The schedules of the state. Nothing of them fires by itself before a
+    /// [`schedule::Service`] runs over this handle.
+    #[must_use]
+    pub fn schedules(&self) -> &schedule::Handle {
+        &self.schedules
+    }
+
+    /// What fires the schedules; `None` where something does already.
+    #[must_use]
+    pub fn firing(&self) -> Option<Firing> {
+        Firing::new(&self.schedules)
     }
 
     /// Time, as this process has it.
