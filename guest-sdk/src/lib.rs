@@ -92,7 +92,7 @@ pub mod prelude {
     pub use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm, Listing};
     pub use crate::ftp::{
         Batch, Commit, Delivery, Direction, IfExists, IfSourceGrows, Outcome, Pair, Place, Proof, Receipt,
-        Site, Transfer, TransferOptions,
+        Sidecar, Site, Transfer, TransferOptions,
     };
     pub use crate::retry::{RetryPolicy, retry};
     pub use crate::{Error, ErrorClass, Result};

@@ -66,7 +66,7 @@ impl Node {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
-        let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
+        let transfers = Transfers::new(connector, clock.clone(), options.config.transfer_options());
         let limits = limits(&options.config);
         let backup = options.config.backup.clone();
         let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };

@@ -246,6 +246,7 @@ fn arrow(direction: Direction) -> &'static str {
     match direction {
         Direction::Download => "↓",
         Direction::Upload => "↑",
+        Direction::Copy => "→",
     }
 }
 
@@ -293,6 +294,7 @@ mod tests {
             digests: Vec::new(),
             proof: Proof::SizeOnly,
             skipped: false,
+            mode: None,
             file: FileInfo {
                 path: "out/a b".to_owned(),
                 kind: FileKind::File,

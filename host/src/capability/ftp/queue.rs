@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::table::Table;
-use super::transfer::{Mover, Moving, Transfer};
+use super::transfer::{Mover, Moving, Transfer, What};
 use crate::capability::ctx::cancelled;
 use crate::capability::signals::Entered;
 use crate::capability::workers::Spawner;
@@ -254,7 +254,7 @@ impl Queue {
         };
         let moving = Moving {
             site: &self.site,
-            transfer: &item.transfer,
+            what: What::Transfer(&item.transfer),
             options: &self.options,
             id: TransferId { step: self.batch, item: ItemId(id) },
             slot: item.slot,

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
-use super::transfer::{Moving, Transfer, exhausted, only};
+use super::transfer::{Moving, Transfer, What, exhausted, only};
 use crate::capability::bindings::ftp::{
     Digest as WitDigest, Failure, Features as WitFeatures, FileInfo as WitFileInfo,
-    HashAlgorithm as WitAlgorithm, Host, HostSite, Receipt as WitReceipt, TransferOptions as WitOptions,
+    HashAlgorithm as WitAlgorithm, HostSite, Receipt as WitReceipt, TransferOptions as WitOptions,
 };
 use crate::capability::convert::{
     algorithm_to_model, digest_to_wit, failure, features_to_wit, file_to_model, file_to_wit,
@@ -97,8 +97,6 @@ macro_rules! path {
         }
     };
 }
-
-impl Host for Ctx {}
 
 impl HostSite for Ctx {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<SiteHandle>, Failure>> {
@@ -314,7 +312,7 @@ impl HostSite for Ctx {
 }
 
 impl Ctx {
-    fn site_name(&self, it: &Resource<SiteHandle>) -> wasmtime::Result<String> {
+    pub(super) fn site_name(&self, it: &Resource<SiteHandle>) -> wasmtime::Result<String> {
         Ok(self.table.get(it)?.name.clone())
     }
 
@@ -389,7 +387,7 @@ impl Ctx {
             .step(kind, &args, Recovery::Rerun, async |step, stop| {
                 let moving = Moving {
                     site: &site,
-                    transfer: &transfer,
+                    what: What::Transfer(&transfer),
                     options: &options,
                     id: only(step.seq()),
                     slot: step.slot(ItemId(0)).await,

@@ -13,7 +13,7 @@ use crate::model::{
     Direction, Exhausted, Fault, FaultCode, ItemId, LocalPath, PauseReason, Receipt, RemotePath, RunEvent,
     RunId, Site, StepSeq, TransferId, TransferOptions,
 };
-use crate::transfer::{Job, PartName, Stop};
+use crate::transfer::{Errand, PartName, SiteFile, Stop};
 
 /// A file to move, as it is recorded and fingerprinted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +31,26 @@ pub(super) struct Mover {
     pub(super) events: Events,
 }
 
+/// A file to copy to another site, as it is recorded and fingerprinted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Copy {
+    pub(super) source_site: String,
+    pub(super) source: RemotePath,
+    pub(super) target: RemotePath,
+}
+
+/// What is moved between a site and something else.
+#[derive(Clone, Copy)]
+pub(super) enum What<'a> {
+    Transfer(&'a Transfer),
+    Copy(&'a self::Copy),
+}
+
 /// One of the files.
 pub(super) struct Moving<'a> {
+    /// For a copy, that of the target.
     pub(super) site: &'a str,
-    pub(super) transfer: &'a Transfer,
+    pub(super) what: What<'a>,
     pub(super) options: &'a TransferOptions,
     pub(super) id: TransferId,
     /// Where it keeps its offsets.
@@ -57,21 +73,23 @@ impl Mover {
     }
 
     async fn attempt(&self, moving: Moving<'_>) -> Result<Receipt, (Option<Arc<Site>>, Fault)> {
-        let Moving { site, transfer, options, id, slot, stop, landed } = moving;
+        let Moving { site, what, options, id, slot, stop, landed } = moving;
         let site = self.reach.site(site).map_err(|fault| (None, fault))?;
         let told = |fault| (Some(Arc::clone(&site)), fault);
-        let local = self.reach.file(&transfer.local).await.map_err(told)?;
+        let (direction, remote) = match what {
+            What::Transfer(transfer) => (transfer.direction, &transfer.remote),
+            What::Copy(copy) => (Direction::Copy, &copy.target),
+        };
         let watch = TransferWatch {
             events: self.events.clone(),
             transfer: id,
-            direction: transfer.direction,
-            name: transfer.remote.to_string(),
+            direction,
+            name: remote.to_string(),
             landed,
         };
-        let job = Job {
+        let errand = Errand {
             site: Arc::clone(&site),
-            remote: transfer.remote.clone(),
-            local,
+            remote: remote.clone(),
             options: options.clone(),
             part: PartName { run: self.run.clone(), step: id.step, item: id.item },
             log: Arc::new(Table::new(slot)),
@@ -79,9 +97,19 @@ impl Mover {
             stop: stop.clone(),
         };
         let transfers = self.reach.transfers();
-        let moved = match transfer.direction {
-            Direction::Download => transfers.download(job).await,
-            Direction::Upload => transfers.upload(job).await,
+        let moved = match what {
+            What::Transfer(transfer) => {
+                let job = errand.with(self.reach.file(&transfer.local).await.map_err(told)?);
+                match transfer.direction {
+                    Direction::Download => transfers.download(job).await,
+                    Direction::Upload => transfers.upload(job).await,
+                    Direction::Copy => Err(Fault::new(FaultCode::HostBug, "a copy to a folder")),
+                }
+            }
+            What::Copy(copy) => {
+                let site = self.reach.site(&copy.source_site).map_err(told)?;
+                transfers.copy(errand, SiteFile { site, path: copy.source.clone() }).await
+            }
         };
         moved.map_err(told)
     }

@@ -28,3 +28,4 @@ mod put;
 mod tests;
 
 pub use evidence::Evidence;
+pub(super) use put::put_over;
