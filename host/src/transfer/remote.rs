@@ -26,8 +26,11 @@ pub struct Features {
     pub set_mtime: bool,
     /// UTF8 (RFC 2640).
     pub utf8: bool,
-    /// What the server can be asked to hash with (HASH, XCRC, XMD5, XSHA1, XSHA256).
+    /// What the server can be asked to hash with (HASH, XCRC, XMD5, XSHA1, XSHA256, SITE MD5).
     pub hashes: Vec<HashAlgorithm>,
+    /// Those of `hashes` that it is asked for with SITE.
+    #[serde(default)]
+    pub site_hashes: Vec<HashAlgorithm>,
     /// The control connection is under TLS.
     pub tls: bool,
 }

@@ -46,6 +46,7 @@ impl Connect for Dialer {
             set_mtime: true,
             utf8: true,
             hashes: state.faults.hashes.clone(),
+            site_hashes: Vec::new(),
             tls: false,
         };
         Ok(Box::new(Session {

@@ -225,10 +225,12 @@ impl Session {
         path: &RemotePath,
         algorithm: HashAlgorithm,
     ) -> Result<Option<Digest>, Fault> {
-        let announced = self.features.hashes.contains(&algorithm);
+        if !self.features.hashes.contains(&algorithm) {
+            return Ok(None);
+        }
         let doing = self.saying("ask for the digest of", path);
         let absolute = self.absolute(path);
-        if !announced {
+        if self.features.site_hashes.contains(&algorithm) {
             return self.digest_by_site(&absolute, algorithm, &doing).await;
         }
         let (name, own): (&str, &[&str]) = match algorithm {
@@ -246,7 +248,7 @@ impl Session {
             commands.push(format!("HASH {absolute}"));
         }
         // These take further arguments, so that a name with blanks must be quoted.
-        let quoted = if absolute.contains(' ') { format!("\"{absolute}\"") } else { absolute.clone() };
+        let quoted = if absolute.contains(' ') { format!("\"{absolute}\"") } else { absolute };
         commands.extend(own.iter().map(|verb| format!("{verb} {quoted}")));
         for command in commands {
             // The server reads the whole file before it answers.
@@ -258,47 +260,28 @@ impl Session {
                 return Err(self.refused(&reply, &doing));
             }
         }
-        let found = self.digest_by_site(&absolute, algorithm, &doing).await?;
-        if found.is_none() {
-            self.features.hashes.retain(|known| *known != algorithm);
-        }
-        Ok(found)
+        self.features.hashes.retain(|known| *known != algorithm);
+        Ok(None)
     }
 
-    /// `SITE MD5 path` and the like, which servers have without announcing it. Whoever answers it once is
-    /// asked again.
+    /// `SITE MD5 path` and the like. Only where it is announced so: libunftp, which has it, closes the
+    /// connection at XMD5, and others may do so at this.
     async fn digest_by_site(
         &mut self,
         absolute: &str,
         algorithm: HashAlgorithm,
         doing: &str,
     ) -> Result<Option<Digest>, Fault> {
-        let name = match algorithm {
-            HashAlgorithm::Md5 => "MD5",
-            HashAlgorithm::Sha1 => "SHA1",
-            HashAlgorithm::Sha256 => "SHA256",
-            // What servers call so is the checksum of `cksum`, which is another one.
-            HashAlgorithm::Crc32 => return Ok(None),
-        };
-        if self.no_site_hash {
-            return Ok(None);
-        }
+        let name = algorithm.as_str().to_ascii_uppercase();
         let reply = self.ask(&format!("SITE {name} {absolute}"), doing, self.limits.final_reply).await?;
-        if !reply.is_completion() {
-            return match replies::meaning(&reply) {
-                Meaning::NotFound | Meaning::Busy => Err(self.refused(&reply, doing)),
-                _ if reply.code >= 500 => {
-                    self.no_site_hash = true;
-                    Ok(None)
-                }
-                _ => Err(self.refused(&reply, doing)),
-            };
+        if reply.is_completion() {
+            return Ok(digest_in(&reply, algorithm));
         }
-        let found = digest_in(&reply, algorithm);
-        if found.is_some() && !self.features.hashes.contains(&algorithm) {
-            self.features.hashes.push(algorithm);
+        if !matches!(replies::meaning(&reply), Meaning::Unsupported | Meaning::BadCall) {
+            return Err(self.refused(&reply, doing));
         }
-        Ok(found)
+        self.features.hashes.retain(|known| *known != algorithm);
+        Ok(None)
     }
 }
 

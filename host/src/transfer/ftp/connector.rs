@@ -149,7 +149,6 @@ impl FtpConnector {
             set_mtime: SetMtime::Mdtm,
             hash_chosen: None,
             no_chmod: false,
-            no_site_hash: false,
             list_zone: zone_of(site)?,
             commands,
             base: String::new(),

@@ -57,7 +57,12 @@ pub(super) fn parse(reply: &str, tls: bool) -> (Features, SetMtime) {
             // Not standard: `SITE MD5 path`, announced as a feature of its own.
             "SITE" => {
                 for name in rest.split([' ', ';', ',']) {
-                    add(&mut features.hashes, site_hash_name(name));
+                    let hash = site_hash_name(name);
+                    // Where there is a command of its own, that is the better known one.
+                    if hash.is_some_and(|hash| !features.hashes.contains(&hash)) {
+                        add(&mut features.site_hashes, hash);
+                    }
+                    add(&mut features.hashes, hash);
                 }
             }
             "XSHA256" => add(&mut features.hashes, Some(HashAlgorithm::Sha256)),
@@ -123,7 +128,10 @@ mod tests {
         let (coded, _) = parse("211-Features:\r\n211-SIZE\r\n211-rest stream\r\n211 End", false);
         assert!(coded.size && coded.rest);
         let (site, _) = parse("211-Features:\r\n SITE CHMOD;MD5;UTIME\r\n211 End", false);
-        assert_eq!(site.hashes, [HashAlgorithm::Md5]);
+        assert_eq!(
+            (&site.hashes[..], &site.site_hashes[..]),
+            (&[HashAlgorithm::Md5][..], &[HashAlgorithm::Md5][..])
+        );
     }
 
     #[test]

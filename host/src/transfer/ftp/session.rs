@@ -63,8 +63,6 @@ pub(super) struct Session {
     pub(super) hash_chosen: Option<HashAlgorithm>,
     /// SITE CHMOD was refused as unknown.
     pub(super) no_chmod: bool,
-    /// SITE with the name of a hash was refused as unknown.
-    pub(super) no_site_hash: bool,
     /// The zone of LIST's times, where the site names one.
     pub(super) list_zone: Option<Zone>,
     /// The limit on commands per second that all sessions of the site share.
