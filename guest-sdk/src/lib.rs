@@ -94,7 +94,7 @@ pub mod prelude {
     pub use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm, Listing, Select};
     pub use crate::ftp::{
         Batch, Commit, Delivery, Direction, IfExists, IfSourceGrows, Outcome, Pair, Place, Proof, Receipt,
-        Site, Transfer, TransferOptions,
+        Sidecar, Site, Transfer, TransferOptions,
     };
     pub use crate::quantity::{Size, Span};
     pub use crate::retry::{RetryPolicy, retry};

@@ -10,7 +10,7 @@ mod receipt;
 mod site;
 
 pub use batch::{Batch, Delivery, Direction, Outcome, Transfer};
-pub use options::{Commit, IfExists, IfSourceGrows, TransferOptions};
+pub use options::{Commit, IfExists, IfSourceGrows, Sidecar, TransferOptions};
 pub use place::{Beside, Pair, Place};
 pub use receipt::{Proof, Receipt};
 pub use site::{Features, Site};

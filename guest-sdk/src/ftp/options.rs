@@ -46,6 +46,33 @@ pub enum IfSourceGrows {
     Follow,
 }
 
+/// A file beside another one, with its digest, as `sha256sum` and `md5sum` write and check them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sidecar {
+    /// `NAME.md5`: against accidents only.
+    Md5,
+    /// `NAME.sha256`.
+    Sha256,
+}
+
+impl Sidecar {
+    /// Which digest it holds.
+    #[must_use]
+    pub fn algorithm(self) -> HashAlgorithm {
+        match self {
+            Self::Md5 => HashAlgorithm::Md5,
+            Self::Sha256 => HashAlgorithm::Sha256,
+        }
+    }
+
+    /// The path of the sidecar of the file at `path`.
+    #[must_use]
+    pub fn of(self, path: &str) -> String {
+        format!("{path}.{}", self.algorithm())
+    }
+}
+
 /// How a file is to be moved. By default the target is replaced, keeps the source's time, and the receipt
 /// holds a SHA-256.
 ///
@@ -82,6 +109,12 @@ pub struct TransferOptions {
     pub read_back: bool,
     /// Writes the target itself, without a part and a rename: for servers that can't rename.
     pub direct: bool,
+    /// The content must have the digest that the sidecar beside the source gives.
+    pub check_sidecar: Option<Sidecar>,
+    /// A sidecar is written beside the target.
+    pub write_sidecar: Option<Sidecar>,
+    /// The target gets the source's permission bits, as far as both sides can.
+    pub keep_mode: bool,
 }
 
 impl Default for TransferOptions {
@@ -100,6 +133,9 @@ impl Default for TransferOptions {
             on_exhausted: None,
             read_back: false,
             direct: false,
+            check_sidecar: None,
+            write_sidecar: None,
+            keep_mode: false,
         }
     }
 }
@@ -200,6 +236,28 @@ impl TransferOptions {
     #[must_use]
     pub fn direct(mut self) -> Self {
         self.direct = true;
+        self
+    }
+
+    /// The content must have the digest that the sidecar beside the source gives, else `verify.digest`;
+    /// the sidecar must be there.
+    #[must_use]
+    pub fn check_sidecar(mut self, sidecar: Sidecar) -> Self {
+        self.check_sidecar = Some(sidecar);
+        self
+    }
+
+    /// Writes a sidecar beside the target, once that has its name.
+    #[must_use]
+    pub fn write_sidecar(mut self, sidecar: Sidecar) -> Self {
+        self.write_sidecar = Some(sidecar);
+        self
+    }
+
+    /// Gives the target the source's permission bits; where a side can't, the receipt's `mode` is none.
+    #[must_use]
+    pub fn keep_mode(mut self) -> Self {
+        self.keep_mode = true;
         self
     }
 }

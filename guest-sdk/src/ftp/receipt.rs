@@ -15,6 +15,8 @@ pub enum Proof {
     DigestOfServer,
     /// The digest that the workflow expected is equal.
     DigestExpected,
+    /// The digest in the source's sidecar is equal.
+    Sidecar,
     /// It was read back and is equal.
     ReadBack,
     /// The number of records is as expected.
@@ -43,6 +45,9 @@ pub struct Receipt {
     pub proof: Proof,
     /// True when the target was there and was left as it was.
     pub skipped: bool,
+    /// The permission bits that the target was given with `keep_mode`, at most 0o777; none where that
+    /// wasn't asked for, or a side can't.
+    pub mode: Option<u32>,
     /// The target as it stands.
     pub file: FileInfo,
 }

@@ -230,6 +230,36 @@ impl Site {
         self.handle.upload(local.as_ref(), remote.as_ref(), options)
     }
 
+    /// Copies a file to `target`, which may be this site: through the host, under a temporary name,
+    /// verified, then renamed. Missing folders of the target are made. After a crash it goes on at the
+    /// last safe byte.
+    ///
+    /// # Errors
+    /// `ftp.not-found`, `ftp.remote-changed`, `ftp.no-space`, `call.invalid` for a file onto itself, and
+    /// the others that the interface names.
+    pub fn copy_to(
+        &self,
+        path: impl AsRef<str>,
+        target: &Site,
+        target_path: impl AsRef<str>,
+    ) -> Result<Receipt> {
+        self.copy_to_with(path, target, target_path, &TransferOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Site::copy_to`], and those of the options: `verify.digest`, `verify.records`, `ftp.exists`.
+    pub fn copy_to_with(
+        &self,
+        path: impl AsRef<str>,
+        target: &Site,
+        target_path: impl AsRef<str>,
+        options: &TransferOptions,
+    ) -> Result<Receipt> {
+        self.handle.copy_to(path.as_ref(), &target.handle, target_path.as_ref(), options)
+    }
+
     /// A batch that moves at most `parallel` files at a time (1 to 64), all with `options`.
     ///
     /// # Errors

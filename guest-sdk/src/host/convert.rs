@@ -6,7 +6,7 @@ use super::bindings::orchestrator::workflow as wit;
 use crate::clock::{Timestamp, millis};
 use crate::files::{Digest, FileInfo, FileKind, HashAlgorithm, Select};
 use crate::ftp::{
-    Commit, Direction, Features, IfExists, IfSourceGrows, Proof, Receipt, Transfer, TransferOptions,
+    Commit, Direction, Features, IfExists, IfSourceGrows, Proof, Receipt, Sidecar, Transfer, TransferOptions,
 };
 use crate::log::Level;
 use crate::retry::{Exhausted, Jitter, RetryPolicy};
@@ -37,8 +37,9 @@ same_cases! {
     Commit => wit::ftp::Commit { Auto Manual ExactlyOnce }
     IfExists => wit::ftp::IfExists { Fail Replace Skip Newer }
     IfSourceGrows => wit::ftp::IfSourceGrows { Fail UpToStartSize Follow }
+    Sidecar => wit::ftp::Sidecar { Md5 Sha256 }
     Direction => wit::ftp::Direction { Download Upload }
-    wit::ftp::Proof => Proof { DigestOfServer DigestExpected ReadBack RecordCount SizeOnly }
+    wit::ftp::Proof => Proof { DigestOfServer DigestExpected Sidecar ReadBack RecordCount SizeOnly }
     Level => wit::log::Level { Trace Debug Info Warn Error }
 }
 
@@ -156,6 +157,9 @@ impl From<&TransferOptions> for wit::ftp::TransferOptions {
             on_exhausted: options.on_exhausted.map(Into::into),
             read_back: options.read_back,
             direct: options.direct,
+            check_sidecar: options.check_sidecar.map(Into::into),
+            write_sidecar: options.write_sidecar.map(Into::into),
+            keep_mode: options.keep_mode,
         }
     }
 }
@@ -171,6 +175,7 @@ impl From<wit::ftp::Receipt> for Receipt {
             digests: receipt.digests.into_iter().map(Into::into).collect(),
             proof: receipt.proof.into(),
             skipped: receipt.skipped,
+            mode: receipt.mode,
             file: receipt.file.into(),
         }
     }

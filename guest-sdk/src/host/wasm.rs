@@ -116,6 +116,16 @@ impl Site {
     pub(crate) fn upload(&self, local: &str, remote: &str, options: &TransferOptions) -> Result<Receipt> {
         self.0.upload(local, remote, &options.into()).map(Into::into).map_err(error)
     }
+
+    pub(crate) fn copy_to(
+        &self,
+        path: &str,
+        target: &Self,
+        target_path: &str,
+        options: &TransferOptions,
+    ) -> Result<Receipt> {
+        wit::ftp::copy(&self.0, path, &target.0, target_path, &options.into()).map(Into::into).map_err(error)
+    }
 }
 
 pub(crate) struct Batch(wit::ftp::Batch);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::state::{self, plain};
-use super::transfer::{check_unchanged, count_records, digest, receipt_of, transfer};
+use super::transfer::{check_unchanged, copy, count_records, digest, receipt_of, transfer};
 use super::tree::{Side, Tree};
 use crate::clock::Timestamp;
 use crate::context::RunInfo;
@@ -207,6 +207,16 @@ impl Site {
 
     pub(crate) fn upload(&self, local: &str, remote: &str, options: &TransferOptions) -> Result<Receipt> {
         state::with(|state| transfer(state, &self.0, &Transfer::upload(local, remote), options))
+    }
+
+    pub(crate) fn copy_to(
+        &self,
+        path: &str,
+        target: &Self,
+        target_path: &str,
+        options: &TransferOptions,
+    ) -> Result<Receipt> {
+        state::with(|state| copy(state, (&self.0, path), (&target.0, target_path), options))
     }
 }
 

@@ -23,48 +23,104 @@ pub(super) fn transfer(
     options: &TransferOptions,
 ) -> Result<Receipt> {
     let (remote, local) = (plain(&transfer.remote, Side::Site)?, transfer.local.as_str());
-    let now = state.now;
-    let (source, (bytes, modified)) = match transfer.direction {
+    let source = match transfer.direction {
         Direction::Download => {
             state.step("ftp.download", &[remote, local])?;
             state.folder(local)?;
-            let tree = state.site(site)?;
-            (tree.stat(remote), tree.file(remote).map(owned)?)
+            Source::of(state.site(site)?, remote, Side::Site, options)?
         }
         Direction::Upload => {
             state.step("ftp.upload", &[local, remote])?;
             let (tree, inside) = state.folder(local)?;
-            (tree.stat(inside), tree.file(inside).map(owned)?)
+            Source { name: local.to_owned(), ..Source::of(tree, inside, Side::Folder, options)? }
         }
     };
-    let name = if transfer.direction == Direction::Download { remote } else { local };
-    if let (Some(source), Some(earlier)) = (&source, &options.if_unchanged) {
-        check_unchanged(transfer.direction, source, earlier)?;
-    }
-    let digests = [HashAlgorithm::Sha256]
-        .into_iter()
-        .chain(options.verify.iter().copied().filter(|&algorithm| algorithm != HashAlgorithm::Sha256))
-        .map(|algorithm| digest(&bytes, algorithm))
-        .collect::<Vec<_>>();
-    if let Some(expected) = &options.expect {
-        let found = digest(&bytes, expected.algorithm);
-        if &found != expected {
-            return Err(Error::new("verify.digest", format!("`{name}` is {found}, not {expected}")));
-        }
-    }
-    if let Some(expected) = options.expect_records {
-        let found = count_records(&bytes);
-        if found != expected {
-            return Err(Error::new(
-                "verify.records",
-                format!("`{name}` has {found} records, not {expected}"),
-            ));
-        }
-    }
+    let digests = source.check(options)?;
+    let now = state.now;
     let ((tree, target), side) = match transfer.direction {
         Direction::Download => (state.folder(local)?, Side::Folder),
         Direction::Upload => ((state.site(site)?, remote), Side::Site),
     };
+    put(tree, (target, side), source, digests, (now, options))
+}
+
+/// Copies a file from one site to another.
+pub(super) fn copy(
+    state: &mut State,
+    (from, source): (&str, &str),
+    (to, target): (&str, &str),
+    options: &TransferOptions,
+) -> Result<Receipt> {
+    let (path, target) = (plain(source, Side::Site)?, plain(target, Side::Site)?);
+    state.step("ftp.copy", &[path, target])?;
+    if (from, path) == (to, target) {
+        return Err(invalid(&format!("`{path}` would be copied onto itself")));
+    }
+    let source = Source::of(state.site(from)?, path, Side::Site, options)?;
+    let digests = source.check(options)?;
+    let now = state.now;
+    put(state.site(to)?, (target, Side::Site), source, digests, (now, options))
+}
+
+/// A file that is moved.
+struct Source {
+    name: String,
+    side: Side,
+    info: Option<FileInfo>,
+    bytes: Vec<u8>,
+    modified: crate::clock::Timestamp,
+}
+
+impl Source {
+    fn of(tree: &Tree, path: &str, side: Side, options: &TransferOptions) -> Result<Self> {
+        let (bytes, modified) = tree.file(path)?;
+        let (info, bytes) = (tree.stat(path), bytes.to_vec());
+        if let Some(sidecar) = options.check_sidecar {
+            let (text, _) = tree.file(&sidecar.of(path))?;
+            // In a test it is enough that the digest stands there.
+            let found = digest(&bytes, sidecar.algorithm());
+            if !String::from_utf8_lossy(text).to_ascii_lowercase().contains(&found.hex) {
+                let why = format!("`{path}` is {found}, and its sidecar says something else");
+                return Err(Error::new("verify.digest", why));
+            }
+        }
+        Ok(Self { name: path.to_owned(), side, info, bytes, modified })
+    }
+
+    /// What the options want of it; gives its digests.
+    fn check(&self, options: &TransferOptions) -> Result<Vec<Digest>> {
+        let (name, bytes) = (&self.name, &self.bytes);
+        if let (Some(source), Some(earlier)) = (&self.info, &options.if_unchanged) {
+            let direction = if self.side == Side::Site { Direction::Download } else { Direction::Upload };
+            check_unchanged(direction, source, earlier)?;
+        }
+        if let Some(expected) = &options.expect {
+            let found = digest(bytes, expected.algorithm);
+            if &found != expected {
+                return Err(Error::new("verify.digest", format!("`{name}` is {found}, not {expected}")));
+            }
+        }
+        if let Some(expected) = options.expect_records {
+            let found = count_records(bytes);
+            if found != expected {
+                let why = format!("`{name}` has {found} records, not {expected}");
+                return Err(Error::new("verify.records", why));
+            }
+        }
+        let others = options.verify.iter().copied().filter(|&algorithm| algorithm != HashAlgorithm::Sha256);
+        Ok([HashAlgorithm::Sha256].into_iter().chain(others).map(|wanted| digest(bytes, wanted)).collect())
+    }
+}
+
+/// Puts it in its place, as the options say.
+fn put(
+    tree: &mut Tree,
+    (target, side): (&str, Side),
+    source: Source,
+    digests: Vec<Digest>,
+    (now, options): (crate::clock::Timestamp, &TransferOptions),
+) -> Result<Receipt> {
+    let Source { bytes, modified, .. } = source;
     let standing = tree.stat(target);
     let left = match (&standing, options.if_exists) {
         (None, _) | (_, IfExists::Replace) => false,
@@ -74,6 +130,11 @@ pub(super) fn transfer(
     };
     let size = bytes.len() as u64;
     if !left {
+        if let Some(sidecar) = options.write_sidecar {
+            let name = target.rsplit('/').next().unwrap_or(target);
+            let line = format!("{}  {name}\n", digest(&bytes, sidecar.algorithm()).hex);
+            tree.write(&sidecar.of(target), line.into_bytes(), now)?;
+        }
         tree.write(target, bytes, if options.keep_mtime { modified } else { now })?;
     }
     let file = tree.stat(target).ok_or_else(|| side.error("not-found", format!("`{target}` is gone")))?;
@@ -84,8 +145,9 @@ pub(super) fn transfer(
         attempts: 1,
         elapsed: Duration::from_millis(1),
         digests: if left { Vec::new() } else { digests },
-        proof: proof(transfer.direction, options),
+        proof: proof(side, options),
         skipped: left,
+        mode: None,
         file,
     })
 }
@@ -102,12 +164,9 @@ pub(super) fn receipt_of(tree: &Tree, path: &str, bytes: &[u8]) -> Result<Receip
         digests: vec![digest(bytes, HashAlgorithm::Sha256)],
         proof: Proof::SizeOnly,
         skipped: false,
+        mode: None,
         file: tree.stat(path).ok_or_else(gone)?,
     })
-}
-
-fn owned((bytes, modified): (&[u8], crate::clock::Timestamp)) -> (Vec<u8>, crate::clock::Timestamp) {
-    (bytes.to_vec(), modified)
 }
 
 /// The source must be what it was, as far as both descriptions know.
@@ -122,10 +181,12 @@ pub(super) fn check_unchanged(direction: Direction, now: &FileInfo, earlier: &Fi
     Ok(())
 }
 
-fn proof(direction: Direction, options: &TransferOptions) -> Proof {
+fn proof(target: Side, options: &TransferOptions) -> Proof {
     if options.expect.is_some() {
         Proof::DigestExpected
-    } else if options.read_back && direction == Direction::Upload {
+    } else if options.check_sidecar.is_some() {
+        Proof::Sidecar
+    } else if options.read_back && target == Side::Site {
         Proof::ReadBack
     } else if options.expect_records.is_some() {
         Proof::RecordCount

@@ -237,7 +237,17 @@ pub(super) fn options_to_model(options: wit_ftp::TransferOptions) -> Result<Tran
         on_exhausted: options.on_exhausted.map(exhausted_to_model),
         read_back: options.read_back,
         direct: options.direct,
+        check_sidecar: options.check_sidecar.map(sidecar_to_model),
+        write_sidecar: options.write_sidecar.map(sidecar_to_model),
+        keep_mode: options.keep_mode,
     })
+}
+
+fn sidecar_to_model(sidecar: wit_ftp::Sidecar) -> HashAlgorithm {
+    match sidecar {
+        wit_ftp::Sidecar::Md5 => HashAlgorithm::Md5,
+        wit_ftp::Sidecar::Sha256 => HashAlgorithm::Sha256,
+    }
 }
 
 pub(super) fn direction_to_model(direction: wit_ftp::Direction) -> Direction {
@@ -258,11 +268,13 @@ pub(super) fn receipt_to_wit(receipt: Receipt) -> wit_ftp::Receipt {
         proof: match receipt.proof {
             Proof::DigestOfServer => wit_ftp::Proof::DigestOfServer,
             Proof::DigestExpected => wit_ftp::Proof::DigestExpected,
+            Proof::Sidecar => wit_ftp::Proof::Sidecar,
             Proof::ReadBack => wit_ftp::Proof::ReadBack,
             Proof::RecordCount => wit_ftp::Proof::RecordCount,
             Proof::SizeOnly => wit_ftp::Proof::SizeOnly,
         },
         skipped: receipt.skipped,
+        mode: receipt.mode,
         file: file_to_wit(receipt.file),
     }
 }
@@ -320,6 +332,9 @@ mod tests {
             on_exhausted: None,
             read_back: false,
             direct: false,
+            check_sidecar: None,
+            write_sidecar: None,
+            keep_mode: false,
         };
         let model = options_to_model(options.clone()).unwrap();
         assert_eq!(model.verify, [HashAlgorithm::Crc32, HashAlgorithm::Sha256]);

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::{Environment, Error, Flags, ServerSettings, closest, environment, find, state_default, typed};
 use crate::model::{ByteCount, RateLimit, RetryPolicy, Site};
 use crate::schedule::Definition;
-use crate::transfer;
+use crate::transfer::{self, SpillOptions};
 
 /// Who said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +40,12 @@ pub enum LogFormat {
     Json,
 }
 
+/// What copies may put on disk where the configuration doesn't say.
+const SPILL_BYTES: u64 = 1 << 30;
+
+/// The folder for that, in the state folder.
+const SPILL: &str = "spill";
+
 /// How transfers commit, and how fast they may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferSettings {
@@ -51,14 +57,15 @@ pub struct TransferSettings {
     pub overlap: u64,
     /// The most bytes of files per second, all transfers and both ways together.
     pub rate_limit: Option<RateLimit>,
+    /// The most bytes that a copy between sites may put on disk while its target stands still.
+    pub spill: u64,
     /// Most sessions of the process; `None` for no limit but those of the sites.
     pub sessions: Option<u16>,
 }
 
 impl TransferSettings {
-    /// The same as the transfers take it.
-    #[must_use]
-    pub fn options(&self) -> transfer::Options {
+    /// The same as the transfers take it, but for the spill.
+    pub(super) fn options(&self) -> transfer::Options {
         transfer::Options {
             commit_bytes: ByteCount(self.commit_bytes),
             commit_interval: self.commit_interval,
@@ -78,6 +85,7 @@ impl Default for TransferSettings {
             commit_interval: options.commit_interval,
             overlap: options.overlap.0,
             rate_limit: options.rate,
+            spill: SPILL_BYTES,
             sessions: options.sessions_max,
         }
     }
@@ -122,6 +130,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// How transfers go about it.
+    #[must_use]
+    pub fn transfer_options(&self) -> transfer::Options {
+        let spill =
+            SpillOptions { folder: self.state.0.join(SPILL), bytes_max: ByteCount(self.transfer.spill) };
+        let spill = (self.transfer.spill > 0).then_some(spill);
+        transfer::Options { spill, ..self.transfer.options() }
+    }
+
     /// Finds and reads the configuration of a process that was started in `folder`.
     ///
     /// # Errors

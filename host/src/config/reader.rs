@@ -137,6 +137,7 @@ impl<'a> Reader<'a> {
             // More than 1 MiB would be fetched again for nothing: what differs at all differs there.
             overlap: size("overlap", &typed.overlap, default.overlap, 4 << 10, 1 << 20)?,
             rate_limit: self.rate(typed.rate_limit.as_ref(), self.zone(typed)?)?,
+            spill: size("spill", &typed.spill, default.spill, 0, 1 << 40)?,
             sessions: match &typed.sessions {
                 Some(sessions) if *sessions.get_ref() == 0 => {
                     return Err(self.wrong(sessions, "`sessions` of [transfer] must be at least 1"));

@@ -79,6 +79,10 @@ pub(super) struct Transfer {
     /// `UTC`.
     #[schemars(with = "Option<String>")]
     pub(super) rate_limit_zone: Option<Spanned<String>>,
+    /// How much a copy between sites may put on this host's disk while its target stands still, up to
+    /// 1 TiB; 0 for none. By default 1GiB.
+    #[schemars(with = "Option<TypedSize>")]
+    pub(super) spill: Option<Spanned<TypedSize>>,
     /// The most sessions of the process, over all sites. By default only the sites have limits.
     #[schemars(with = "Option<u16>", range(min = 1))]
     pub(super) sessions: Option<Spanned<u16>>,

@@ -15,6 +15,8 @@ pub enum Direction {
     Download,
     /// To the server.
     Upload,
+    /// From one site to another.
+    Copy,
 }
 
 /// Which transfer of a run an event is about.

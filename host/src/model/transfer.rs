@@ -74,6 +74,13 @@ pub struct TransferOptions {
     pub read_back: bool,
     /// Write the target itself, without a part and a rename: for servers that can't.
     pub direct: bool,
+    /// The content must have the digest that the sidecar beside the source gives (`NAME.sha256`,
+    /// `NAME.md5`).
+    pub check_sidecar: Option<HashAlgorithm>,
+    /// A sidecar is written beside the target, once that has its name.
+    pub write_sidecar: Option<HashAlgorithm>,
+    /// The target gets the source's permission bits, where both sides can.
+    pub keep_mode: bool,
 }
 
 impl Default for TransferOptions {
@@ -92,6 +99,9 @@ impl Default for TransferOptions {
             on_exhausted: None,
             read_back: false,
             direct: false,
+            check_sidecar: None,
+            write_sidecar: None,
+            keep_mode: false,
         }
     }
 }
@@ -114,6 +124,8 @@ pub enum Proof {
     DigestOfServer,
     /// The digest that the workflow expected is equal.
     DigestExpected,
+    /// The digest in the source's sidecar is equal.
+    Sidecar,
     /// It was read back and is equal.
     ReadBack,
     /// The number of records is as expected.
@@ -141,6 +153,8 @@ pub struct Receipt {
     pub proof: Proof,
     /// True when the target was there and was left.
     pub skipped: bool,
+    /// The permission bits that the target was given; `None` where that wasn't asked for, or a side can't.
+    pub mode: Option<u32>,
     /// The target as it stands.
     pub file: FileInfo,
 }

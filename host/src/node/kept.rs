@@ -1,4 +1,4 @@
-//! A transfer's log in a file of its own, for transfers without a run: `site get` and `site put`
+//! A transfer's log in a file of its own, for transfers without a run: `site get`, `site put` and `site copy`
 //! survive a kill like every other transfer, and go on when the same command is given again.
 //!
 //! Each line has a checksum and what one commit wrote; a line that was cut by a crash ends the file.

@@ -94,7 +94,7 @@ impl Node {
         let state = options.config.state.0.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
-        let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
+        let transfers = Transfers::new(connector, clock.clone(), options.config.transfer_options());
         let limits = limits(&options.config);
         // Without a state there is no place for compiled workflows either.
         let cache = state.exists().then(|| state.join(CACHE));

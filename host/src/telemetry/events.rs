@@ -34,6 +34,7 @@ pub fn log_event(run: &RunId, event: &RunEvent) {
             let way = match direction {
                 Direction::Download => "download",
                 Direction::Upload => "upload",
+                Direction::Copy => "copy",
             };
             info!(target: "run", %run, step = %transfer.step, item = transfer.item.0, site, way, name,
                 total = total.map(|total| total.0), from = from.0, "transfer started");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::record::{Attempts, Writes};
-use super::transfers::{Job, Transfers};
+use super::transfers::{Errand, Transfers};
 use crate::model::{ByteCount, Exhausted, Fault, FaultCode, RetryPolicy};
 
 /// Why an attempt didn't bring the transfer to its end.
@@ -20,6 +20,18 @@ pub(super) enum Trouble {
     GoOn,
 }
 
+impl Trouble {
+    /// The same with another fault.
+    pub(super) fn map(self, change: impl FnOnce(Fault) -> Fault) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(change(fault)),
+            Self::Discard(fault) => Self::Discard(change(fault)),
+            Self::Restart(fault) => Self::Restart(change(fault)),
+            Self::GoOn => Self::GoOn,
+        }
+    }
+}
+
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
@@ -29,7 +41,7 @@ impl From<Fault> for Trouble {
 /// Counts the attempts of a transfer and spaces them out.
 pub(super) struct Course<'j> {
     transfers: &'j Transfers,
-    job: &'j Job<'j>,
+    job: &'j Errand<'j>,
     policy: RetryPolicy,
     /// As they are, or soon will be, in the log.
     pub(super) attempts: Attempts,
@@ -40,7 +52,7 @@ pub(super) struct Course<'j> {
 impl<'j> Course<'j> {
     /// Goes on where `attempts` says; what an attempt that a crash ended may have moved has to be
     /// counted by the caller first.
-    pub(super) fn new(transfers: &'j Transfers, job: &'j Job<'j>, attempts: Attempts) -> Self {
+    pub(super) fn new(transfers: &'j Transfers, job: &'j Errand<'j>, attempts: Attempts) -> Self {
         let policy = job.options.retry_policy(&job.site.retry);
         Self { transfers, job, policy, attempts, resumed_from: 0 }
     }

@@ -10,12 +10,14 @@
 //! | `local` | granted folders, never left and durable |
 //! | `throttle` | limits per second, shared by all that they hold for |
 //! | `hash`, `record` | hash states that can be saved; what a transfer keeps in its log |
-//! | `download`, `upload` | exact resume, step by step |
+//! | `download`, `upload`, `copy` | exact resume, step by step |
+//! | `sidecar` | digests in files beside files |
 //! | `effect` | renames and the like, with evidence |
 //! | `look`, `wait` | stat, list, small reads; waiting for a file |
 
 pub mod ftp;
 
+mod copy;
 mod course;
 mod download;
 mod effect;
@@ -30,6 +32,8 @@ mod policy;
 mod pool;
 mod record;
 mod remote;
+mod sidecar;
+mod source;
 mod stop;
 mod throttle;
 mod transfers;
@@ -38,6 +42,8 @@ mod upload;
 mod wait;
 mod watch;
 
+#[cfg(test)]
+mod beside_tests;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
@@ -53,6 +59,7 @@ mod real;
 #[cfg(test)]
 mod real_names;
 
+pub use copy::{SiteFile, SpillOptions};
 pub use effect::{Evidence, PUT_BYTES_MAX};
 pub use local::{LocalFile, LocalRoot};
 pub use log::{MemoryLog, TransferLog};
@@ -61,7 +68,7 @@ pub use part::PartName;
 pub use pool::ServerView;
 pub use remote::{Connect, Features, Finish, ListItem, Remote, StoreFrom};
 pub use stop::{Stop, StopKind};
-pub use transfers::{Job, Transfers};
+pub use transfers::{Errand, Job, Transfers};
 pub use trial::Trial;
 pub use wait::Wait;
 pub use watch::{Unwatched, Watch};

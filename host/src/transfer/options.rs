@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::copy::SpillOptions;
 use crate::model::{ByteCount, RateLimit};
 
 /// The most bytes that one [`Remote::read`](super::Remote::read) gives.
@@ -26,6 +27,8 @@ pub struct Options {
     pub progress_interval: Duration,
     /// The most bytes of files per second, all transfers and both ways together.
     pub rate: Option<RateLimit>,
+    /// Where a copy may put what it has read while its target stands still; `None` for memory only.
+    pub spill: Option<SpillOptions>,
 }
 
 impl Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             sessions_max: None,
             progress_interval: Duration::from_millis(100),
             rate: None,
+            spill: None,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the options of a transfer say about a target that is there, and about proofs.
 
 use super::remote::Features;
-use crate::model::{Digest, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, IfExists, TransferOptions};
+use crate::model::{
+    Digest, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, IfExists, Proof, TransferOptions,
+};
 
 /// What becomes of a transfer whose target was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub(super) fn algorithms(options: &TransferOptions, features: &Features) -> Vec<
     let mut all = vec![HashAlgorithm::Sha256];
     all.extend(&options.verify);
     all.extend(options.expect.as_ref().map(|digest| digest.algorithm));
+    all.extend(options.check_sidecar.iter().chain(&options.write_sidecar));
     if !all.iter().any(|algorithm| features.hashes.contains(algorithm)) {
         all.extend(features.hashes.iter().max());
     }
@@ -68,6 +71,46 @@ pub(super) fn algorithms(options: &TransferOptions, features: &Features) -> Vec<
 /// The strongest of our digests that the server can compare.
 pub(super) fn comparable<'d>(digests: &'d [Digest], features: &Features) -> Option<&'d Digest> {
     digests.iter().filter(|d| features.hashes.contains(&d.algorithm)).max_by_key(|d| d.algorithm)
+}
+
+/// The strongest proof there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Proofs {
+    pub(super) digest_of_server: bool,
+    pub(super) digest_expected: bool,
+    pub(super) sidecar: bool,
+    pub(super) read_back: bool,
+    pub(super) records: bool,
+}
+
+impl Proofs {
+    pub(super) fn strongest(self) -> Proof {
+        match self {
+            Self { digest_of_server: true, .. } => Proof::DigestOfServer,
+            Self { digest_expected: true, .. } => Proof::DigestExpected,
+            Self { sidecar: true, .. } => Proof::Sidecar,
+            Self { read_back: true, .. } => Proof::ReadBack,
+            Self { records: true, .. } => Proof::RecordCount,
+            _ => Proof::SizeOnly,
+        }
+    }
+}
+
+/// Compares with what the source's sidecar says; `false` when there is none to compare with.
+///
+/// # Errors
+/// What differs.
+pub(super) fn check_sidecar(
+    name: &str,
+    digests: &[Digest],
+    sidecar: Option<&Digest>,
+) -> Result<bool, String> {
+    let Some(sidecar) = sidecar else { return Ok(false) };
+    match digests.iter().find(|digest| digest.algorithm == sidecar.algorithm) {
+        Some(ours) if ours.agrees_with(sidecar) => Ok(true),
+        Some(ours) => Err(format!("{name} is {ours}, and its sidecar says {sidecar}")),
+        None => Err(format!("{name} has no {} to compare with its sidecar", sidecar.algorithm.as_str())),
+    }
 }
 
 /// Compares with what the workflow expects; `None` when it expects nothing.

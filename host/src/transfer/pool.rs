@@ -25,6 +25,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -110,7 +111,7 @@ impl Pool {
     pub(super) async fn lease(&self, site: &Site, lane: &Lane, want: &Want<'_>) -> Result<Lease, Fault> {
         self.close_expired().await;
         if site.servers.endpoints.len() < 2 {
-            return self.lease_of(site, lane, None).await;
+            return self.lease_of(site, lane, None, want).await;
         }
         let fleet = self.fleet(site);
         let (mut tried, mut last) = (Vec::new(), None);
@@ -121,7 +122,7 @@ impl Pool {
                 Err(down) => return Err(last.unwrap_or(down)),
             };
             let member = turn.member().clone();
-            match self.lease_of(&member.site(site), lane, Some(&member)).await {
+            match self.lease_of(&member.site(site), lane, Some(&member), want).await {
                 Ok(lease) => {
                     // A session that was used again without a probe says nothing of now.
                     if lease.since.is_none() {
@@ -149,7 +150,13 @@ impl Pool {
     }
 
     /// A session of the one server that `site` names.
-    async fn lease_of(&self, site: &Site, lane: &Lane, member: Option<&Member>) -> Result<Lease, Fault> {
+    async fn lease_of(
+        &self,
+        site: &Site,
+        lane: &Lane,
+        member: Option<&Member>,
+        want: &Want<'_>,
+    ) -> Result<Lease, Fault> {
         let inner = &self.inner;
         let shelf = {
             let mut book = inner.book();
@@ -159,7 +166,16 @@ impl Pool {
         };
         let mut again = false;
         loop {
-            let (Some(place), idle) = inner.turn(shelf, lane, again).await.take() else {
+            let turn = inner.turn(shelf, lane, again);
+            let grant = match want.at_once {
+                false => turn.await,
+                // Whose turn it is gets it when the line is joined.
+                true => match turn.now_or_never() {
+                    Some(grant) => grant,
+                    None => return Err(Want::busy(&site.name)),
+                },
+            };
+            let (Some(place), idle) = grant.take() else {
                 return Err(Fault::new(FaultCode::HostBug, "a turn without a place"));
             };
             let now = inner.clock.monotonic();

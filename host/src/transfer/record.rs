@@ -73,7 +73,7 @@ pub(super) struct Header {
     pub(super) stale: Vec<u32>,
     /// What the source was when the generation began, as people see it.
     pub(super) source: FileInfo,
-    /// For an upload: which file the source was, exactly.
+    /// For an upload of a local file: which one it was, exactly.
     pub(super) identity: Option<Identity>,
     /// The hashes that are computed; fixed, since states are saved.
     pub(super) algorithms: Vec<HashAlgorithm>,
@@ -99,6 +99,8 @@ pub(super) struct Whereabouts {
     pub(super) server: Option<String>,
     /// Generations of an upload whose parts are on other servers.
     pub(super) stale: Vec<(u32, String)>,
+    /// A copy's bytes are from here.
+    pub(super) origin: Option<String>,
 }
 
 impl Whereabouts {

@@ -26,8 +26,11 @@ pub struct Features {
     pub set_mtime: bool,
     /// UTF8 (RFC 2640).
     pub utf8: bool,
-    /// What the server can be asked to hash with (HASH, XCRC, XMD5, XSHA1, XSHA256).
+    /// What the server can be asked to hash with (HASH, XCRC, XMD5, XSHA1, XSHA256, SITE MD5).
     pub hashes: Vec<HashAlgorithm>,
+    /// Those of `hashes` that it is asked for with SITE.
+    #[serde(default)]
+    pub site_hashes: Vec<HashAlgorithm>,
     /// The control connection is under TLS.
     pub tls: bool,
 }
@@ -124,6 +127,13 @@ pub trait Remote: Send {
 
     /// MFMT, MDTM with a time, or SITE UTIME, whichever works; false when none does.
     async fn set_modified(&mut self, path: &RemotePath, at: Timestamp) -> Result<bool, Fault>;
+
+    /// The permission bits of a file (at most 0o777), from MLST or LIST; `None` where the server doesn't
+    /// show them.
+    async fn mode(&mut self, path: &RemotePath) -> Result<Option<u32>, Fault>;
+
+    /// SITE CHMOD; false where the server can't, or won't.
+    async fn set_mode(&mut self, path: &RemotePath, mode: u32) -> Result<bool, Fault>;
 
     /// The server's own digest; `None` when it has none.
     async fn digest(&mut self, path: &RemotePath, algorithm: HashAlgorithm) -> Result<Option<Digest>, Fault>;

@@ -62,6 +62,41 @@ pub struct Job<'a> {
     pub stop: Stop,
 }
 
+/// What all transfers of one file have in common, whatever is at their other end.
+pub struct Errand<'a> {
+    /// Where the remote side is; for a copy, where the target is.
+    pub site: Arc<Site>,
+    /// The remote file; for a copy, the target.
+    pub remote: RemotePath,
+    /// How it is to be moved.
+    pub options: TransferOptions,
+    /// Whose part the unfinished file is.
+    pub part: PartName,
+    /// Where the transfer keeps what must survive a crash; see [`Job::log`].
+    pub log: Arc<dyn TransferLog>,
+    /// Who is told how it goes.
+    pub watch: &'a dyn Watch,
+    /// What stops it early.
+    pub stop: Stop,
+}
+
+impl<'a> Errand<'a> {
+    /// The same, between the site and a local file.
+    #[must_use]
+    pub fn with(self, local: LocalFile) -> Job<'a> {
+        let Self { site, remote, options, part, log, watch, stop } = self;
+        Job { site, remote, local, options, part, log, watch, stop }
+    }
+}
+
+impl<'a> Job<'a> {
+    /// The errand, and the local file that it is about.
+    pub(super) fn split(self) -> (Errand<'a>, LocalFile) {
+        let Self { site, remote, local, options, part, log, watch, stop } = self;
+        (Errand { site, remote, options, part, log, watch, stop }, local)
+    }
+}
+
 impl Transfers {
     /// Transfers over sessions that `connect` makes. No connection is opened yet.
     #[must_use]
@@ -111,9 +146,15 @@ impl Transfers {
         &self.inner.options
     }
 
-    /// All limits on bytes per second that hold for a job.
-    pub(super) fn throttle(&self, job: &Job<'_>) -> Throttle {
+    /// All limits on bytes per second that hold for an errand.
+    pub(super) fn throttle(&self, job: &Errand<'_>) -> Throttle {
         self.inner.limits.of(&job.site, self.shared.as_ref(), job.options.rate_limit)
+    }
+
+    /// Those that hold for whatever is read from a site to be sent to another one: the copy's own limit
+    /// holds for what is sent, and that is as much.
+    pub(super) fn throttle_of_source(&self, site: &Site) -> Throttle {
+        self.inner.limits.of(site, None, None)
     }
 
     /// Makes complete parts durable, many at a time.
@@ -225,6 +266,7 @@ impl fmt::Debug for Transfers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transfer::SiteFile;
 
     /// Transfers run as tasks of a runtime with several threads: this holds when it compiles.
     fn send<T: Future + Send>(future: T) -> T {
@@ -232,8 +274,13 @@ mod tests {
     }
 
     #[expect(dead_code, reason = "compiling it is the test")]
-    async fn futures_of_transfers_are_send(transfers: &Transfers, down: Job<'_>, up: Job<'_>) {
+    async fn futures_of_transfers_are_send(
+        transfers: &Transfers,
+        (down, up): (Job<'_>, Job<'_>),
+        (copy, from): (Errand<'_>, SiteFile),
+    ) {
         let _ = send(transfers.download(down)).await;
         let _ = send(transfers.upload(up)).await;
+        let _ = send(transfers.copy(copy, from)).await;
     }
 }

@@ -21,6 +21,8 @@ const OVERLAP: u64 = 16 * KIB;
 const PARALLEL: u64 = 4;
 /// Slow enough for kills to fall into files, fast enough for a run to take a few seconds.
 const BYTES_PER_SECOND: u64 = 4 * 1024 * KIB;
+/// What else there is to say of a site.
+const SITE: &str = "settle = \"200ms\"\ntimeout = \"20s\"\nattempts = 8";
 /// What may have been written since a commit became due.
 const BUFFER: u64 = 256 * KIB;
 /// What lies in socket buffers when a client dies has been counted by the server.
@@ -105,6 +107,47 @@ pub fn journey(purpose: &str, kind: Kind, tls: Tls, kills: usize) {
     judge_state(&environment, &reaper);
 }
 
+/// Relays the files from one server to another.
+pub fn relay(purpose: &str, kind: Kind, tls: Tls, kills: usize) {
+    let (server, mut environment, mut reaper) = prepare(purpose, kind, tls, kills, "relay");
+    let source = Server::start(kind, &options(tls)).unwrap();
+    environment.configure(&source.site("source")).unwrap();
+    environment.configure(SITE).unwrap();
+    let files = oracle::flat();
+    let mut round = 0;
+    while reaper.is_busy() {
+        round += 1;
+        for file in &files {
+            source.put(&format!("round-{round}/in/{}", file.name), &file.content).unwrap();
+        }
+        source.own(&source.root()).unwrap();
+        let inputs = [
+            "site_in=source".to_owned(),
+            format!("from=round-{round}/in"),
+            "site_out=peer".to_owned(),
+            format!("to=round-{round}"),
+        ];
+        let arguments = granted("relay", &["peer", "source"], &inputs);
+        let sent_before = moved(&server);
+        let witness = Witness::watch(&server.root()).unwrap();
+        let kills = reaper.bring_to_its_end(&environment, &arguments, || ());
+
+        let target = server.root().join(format!("round-{round}"));
+        judge(&server, oracle::judge_folder(&files, &target));
+        // One file is under way at a time.
+        judge_bytes(&server, sent_before, oracle::total(&files), kills);
+        let seen = witness.testimony().unwrap();
+        judge(&server, oracle::judge_effects(&seen));
+        for file in &files {
+            judge_arrival(&seen, &format!("round-{round}/{}", file.name));
+        }
+        let left = std::fs::read_dir(source.root().join(format!("round-{round}/in"))).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["done"], "everything that was relayed was renamed");
+    }
+    judge_state(&environment, &reaper);
+}
+
 fn prepare(
     purpose: &str,
     kind: Kind,
@@ -112,11 +155,10 @@ fn prepare(
     kills: usize,
     workflow: &str,
 ) -> (Server, Environment, Reaper) {
-    let options = Options { tls, bytes_per_second: Some(BYTES_PER_SECOND), ..Options::default() };
-    let server = Server::start(kind, &options).unwrap();
+    let server = Server::start(kind, &options(tls)).unwrap();
     let mut environment = environment();
     environment.configure(&server.site("peer")).unwrap();
-    environment.configure("settle = \"200ms\"\ntimeout = \"20s\"\nattempts = 8").unwrap();
+    environment.configure(SITE).unwrap();
     let transfer = format!(
         "[transfer]\ncommit_bytes = \"{COMMIT_BYTES}\"\ncommit_interval = \"1s\"\noverlap = \"{OVERLAP}\""
     );
@@ -126,15 +168,30 @@ fn prepare(
     (server, environment, reaper)
 }
 
+fn options(tls: Tls) -> Options {
+    Options { tls, bytes_per_second: Some(BYTES_PER_SECOND), ..Options::default() }
+}
+
 fn mirror(environment: &Environment, inputs: &[String]) -> Vec<OsString> {
     run(environment, "mirror", inputs)
 }
 
 fn run(environment: &Environment, workflow: &str, inputs: &[String]) -> Vec<OsString> {
+    let data = format!("--dir=data={}", environment.path("data").display());
+    let inputs: Vec<String> =
+        ["site=peer".to_owned(), format!("parallel={PARALLEL}")].into_iter().chain(inputs.to_vec()).collect();
+    let mut arguments = granted(workflow, &["peer"], &inputs);
+    arguments.push(data.into());
+    arguments
+}
+
+/// A run that may use these sites.
+fn granted(workflow: &str, sites: &[&str], inputs: &[String]) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["run".into(), guest(workflow).into(), "-o".into(), "json".into()];
-    arguments.extend(["--site", "peer", "--dir"].map(OsString::from));
-    arguments.push(format!("data={}", environment.path("data").display()).into());
-    for input in ["site=peer".to_owned(), format!("parallel={PARALLEL}")].iter().chain(inputs) {
+    for site in sites {
+        arguments.extend(["--site", site].map(OsString::from));
+    }
+    for input in inputs {
         arguments.extend(["-i".into(), OsString::from(input)]);
     }
     arguments

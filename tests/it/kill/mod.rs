@@ -2,7 +2,7 @@
 //!
 //! Each test moves the oracle's files while the process is killed again and again. Its seed is
 //! printed; `TESTKIT_SEED` repeats it. On each server it is fifty kills and more, over plain FTP and
-//! over TLS, pulling, pushing, and with the guest that renames and removes.
+//! over TLS, pulling, pushing, copying to a second server, and with the guest that renames and removes.
 
 mod jobs;
 mod lives;
@@ -25,12 +25,14 @@ killed_at_random! {
     vsftpd_plain_pull: Vsftpd None jobs::pull;
     vsftpd_plain_push: Vsftpd None jobs::push;
     vsftpd_plain_journey: Vsftpd None jobs::journey;
+    vsftpd_plain_relay: Vsftpd None jobs::relay;
     vsftpd_tls_pull: Vsftpd Explicit jobs::pull;
     vsftpd_tls_push: Vsftpd Explicit jobs::push;
     vsftpd_tls_journey: Vsftpd Explicit jobs::journey;
     proftpd_plain_pull: Proftpd None jobs::pull;
     proftpd_plain_push: Proftpd None jobs::push;
     proftpd_plain_journey: Proftpd None jobs::journey;
+    proftpd_plain_relay: Proftpd None jobs::relay;
     proftpd_tls_pull: Proftpd Explicit jobs::pull;
     proftpd_tls_push: Proftpd Explicit jobs::push;
     proftpd_tls_journey: Proftpd Explicit jobs::journey;
@@ -40,4 +42,5 @@ killed_at_random! {
     pure_ftpd_tls_pull: PureFtpd Explicit jobs::pull;
     pure_ftpd_tls_push: PureFtpd Explicit jobs::push;
     pure_ftpd_tls_journey: PureFtpd Explicit jobs::journey;
+    pure_ftpd_tls_relay: PureFtpd Explicit jobs::relay;
 }

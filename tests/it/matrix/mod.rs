@@ -3,6 +3,7 @@
 //! The scenarios are one list; a server's exceptions are named, and one that passes after all fails the
 //! test, so that no exception outlives its reason.
 
+mod copies;
 mod downloads;
 mod effects;
 mod ground;
@@ -34,7 +35,7 @@ macro_rules! scenarios {
 use scenarios;
 
 fn all() -> Vec<Scenario> {
-    [reading(), uploads::all(), effects::all()].into_iter().flatten().collect()
+    [reading(), uploads::all(), copies::all(), effects::all()].into_iter().flatten().collect()
 }
 
 /// Those that change nothing on the server.

@@ -207,6 +207,7 @@ mod tests {
             "orchestrator site get p:in/file local",
             "orchestrator site put local p:in/file",
             "orchestrator site put --direct local p:in/file",
+            "orchestrator site copy p:in/file q:out/",
             "orchestrator site remove p",
             "orchestrator inspect w.wasm",
             "orchestrator ftpd --root d",

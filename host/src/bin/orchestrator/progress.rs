@@ -247,6 +247,7 @@ fn arrow(direction: Direction) -> &'static str {
     match direction {
         Direction::Download => "↓",
         Direction::Upload => "↑",
+        Direction::Copy => "→",
     }
 }
 
@@ -294,6 +295,7 @@ mod tests {
             digests: Vec::new(),
             proof: Proof::SizeOnly,
             skipped: false,
+            mode: None,
             file: FileInfo {
                 path: "out/a b".to_owned(),
                 kind: FileKind::File,

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `site` | the resource `site`: looking and changing |
 //! | `small` | small files in one go, and waiting for a file |
-//! | `transfer` | moving one file, for a site's own calls and for batches |
+//! | `copy` | the function `copy`: from one site to another |
+//! | `transfer` | moving one file, for a site's own calls, copies and batches |
 //! | `batch` | the resource `batch` as the guest sees it |
 //! | `queue` | a batch's transfers: waiting, under way, ready to be delivered |
 //! | `table` | a transfer's log, in the run's own tables |
@@ -13,6 +14,7 @@ mod site;
 mod small;
 
 mod batch;
+mod copy;
 mod queue;
 mod table;
 mod transfer;

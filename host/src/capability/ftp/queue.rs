@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::table::Table;
-use super::transfer::{Mover, Moving, Transfer};
+use super::transfer::{Mover, Moving, Transfer, What};
 use crate::capability::ctx::cancelled;
 use crate::capability::signals::Entered;
 use crate::capability::workers::Spawner;
@@ -258,7 +258,7 @@ impl Queue {
         };
         let moving = Moving {
             site: &self.site,
-            transfer: &item.transfer,
+            what: What::Transfer(&item.transfer),
             options: &self.options,
             id: TransferId { step: self.batch, item: ItemId(id) },
             asked: item.asked,

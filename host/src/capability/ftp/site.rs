@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
-use super::transfer::{Moving, Transfer, exhausted, only};
+use super::transfer::{Moving, Transfer, What, exhausted, only};
 use crate::capability::bindings::ftp::{
     Digest as WitDigest, Failure, Features as WitFeatures, FileInfo as WitFileInfo,
-    HashAlgorithm as WitAlgorithm, Host, HostSite, Receipt as WitReceipt, Selection as WitSelection,
+    HashAlgorithm as WitAlgorithm, HostSite, Receipt as WitReceipt, Selection as WitSelection,
     TransferOptions as WitOptions,
 };
 use crate::capability::convert::{
@@ -98,8 +98,6 @@ macro_rules! remote {
     };
 }
 pub(super) use remote;
-
-impl Host for Ctx {}
 
 impl HostSite for Ctx {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<SiteHandle>, Failure>> {
@@ -418,7 +416,7 @@ impl Ctx {
             .step(kind, &args, Recovery::Rerun, async |step, stop| {
                 let moving = Moving {
                     site: &site,
-                    transfer: &transfer,
+                    what: What::Transfer(&transfer),
                     options: &options,
                     id: only(step.seq()),
                     asked,

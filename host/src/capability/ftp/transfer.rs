@@ -15,7 +15,7 @@ use crate::model::{
     Direction, Exhausted, Fault, FaultCode, ItemId, LocalPath, PauseReason, Receipt, RemotePath, RunEvent,
     RunId, Site, StepSeq, TransferId, TransferOptions,
 };
-use crate::transfer::{Job, PartName, Stop};
+use crate::transfer::{Errand, PartName, SiteFile, Stop};
 
 /// A file to move, as it is recorded and fingerprinted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +34,43 @@ pub(super) struct Mover {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// A file to copy to another site, as it is recorded and fingerprinted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Copy {
+    pub(super) source_site: String,
+    pub(super) source: RemotePath,
+    pub(super) target: RemotePath,
+}
+
+/// What is moved between a site and something else.
+#[derive(Clone, Copy)]
+pub(super) enum What<'a> {
+    Transfer(&'a Transfer),
+    Copy(&'a self::Copy),
+}
+
+impl<'a> What<'a> {
+    fn direction(self) -> Direction {
+        match self {
+            Self::Transfer(transfer) => transfer.direction,
+            Self::Copy(_) => Direction::Copy,
+        }
+    }
+
+    /// Where it is on the site.
+    fn remote(self) -> &'a RemotePath {
+        match self {
+            Self::Transfer(transfer) => &transfer.remote,
+            Self::Copy(copy) => &copy.target,
+        }
+    }
+}
+
 /// One of the files.
 pub(super) struct Moving<'a> {
+    /// For a copy, that of the target.
     pub(super) site: &'a str,
-    pub(super) transfer: &'a Transfer,
+    pub(super) what: What<'a>,
     pub(super) options: &'a TransferOptions,
     pub(super) id: TransferId,
     /// When it was asked for, by the clock's monotonic time.
@@ -53,7 +86,7 @@ impl Mover {
     /// Moves one file. The inner result is for the guest.
     pub(super) async fn move_file(&self, moving: Moving<'_>) -> Result<Result<Receipt, Fault>, Halt> {
         let (id, options, asked) = (moving.id, moving.options, moving.asked);
-        let (site, direction) = (moving.site.to_owned(), moving.transfer.direction);
+        let (site, direction) = (moving.site.to_owned(), moving.what.direction());
         let outcome = match self.attempt(moving).await {
             Ok(receipt) => Ok(receipt),
             Err((site, fault)) => Err(settle(fault, site.as_deref(), options)?),
@@ -70,22 +103,21 @@ impl Mover {
     }
 
     async fn attempt(&self, moving: Moving<'_>) -> Result<Receipt, (Option<Arc<Site>>, Fault)> {
-        let Moving { site, transfer, options, id, asked: _, slot, stop, landed } = moving;
+        let Moving { site, what, options, id, asked: _, slot, stop, landed } = moving;
         let site = self.reach.site(site).map_err(|fault| (None, fault))?;
         let told = |fault| (Some(Arc::clone(&site)), fault);
-        let local = self.reach.file(&transfer.local).await.map_err(told)?;
+        let (direction, remote) = (what.direction(), what.remote());
         let watch = TransferWatch {
             events: self.events.clone(),
             transfer: id,
             site: site.name.clone(),
-            direction: transfer.direction,
-            name: transfer.remote.to_string(),
+            direction,
+            name: remote.to_string(),
             landed,
         };
-        let job = Job {
+        let errand = Errand {
             site: Arc::clone(&site),
-            remote: transfer.remote.clone(),
-            local,
+            remote: remote.clone(),
             options: options.clone(),
             part: PartName { run: self.run.clone(), step: id.step, item: id.item },
             log: Arc::new(Table::new(slot)),
@@ -93,9 +125,19 @@ impl Mover {
             stop: stop.clone(),
         };
         let transfers = self.reach.transfers();
-        let moved = match transfer.direction {
-            Direction::Download => transfers.download(job).await,
-            Direction::Upload => transfers.upload(job).await,
+        let moved = match what {
+            What::Transfer(transfer) => {
+                let job = errand.with(self.reach.file(&transfer.local).await.map_err(told)?);
+                match transfer.direction {
+                    Direction::Download => transfers.download(job).await,
+                    Direction::Upload => transfers.upload(job).await,
+                    Direction::Copy => Err(Fault::new(FaultCode::HostBug, "a copy to a folder")),
+                }
+            }
+            What::Copy(copy) => {
+                let site = self.reach.site(&copy.source_site).map_err(told)?;
+                transfers.copy(errand, SiteFile { site, path: copy.source.clone() }).await
+            }
         };
         moved.map_err(told)
     }

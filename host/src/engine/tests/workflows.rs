@@ -120,6 +120,32 @@ fn mirror_deletes_what_only_the_target_has_once_all_is_copied() {
 }
 
 #[test]
+fn relay_copies_what_is_right_by_its_sidecar_and_writes_one() {
+    const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let stage = Stage::new();
+    put(stage.served().join("outbox/a b"), "hello");
+    put(stage.served().join("outbox/a b.sha256"), format!("SHA256 (a b) = {HELLO}\n"));
+    put(stage.served().join("outbox/later"), "its sidecar is still to come");
+    let process = stage.process();
+    let input = json!({
+        "site_in": "acme", "from": "outbox", "site_out": "shop", "to": "new/inbox", "sidecar": "sha256",
+    });
+    let report = run(&stage, &process, "relay", &input);
+    assert_eq!(report, json!({"files": 1, "bytes": 5, "waiting": 1}));
+    let arrived = [("a b", "hello".to_owned()), ("a b.sha256", format!("{HELLO}  a b\n"))];
+    let arrived = arrived.map(|(name, content)| (PathBuf::from(name), Some(content.into_bytes())));
+    assert_eq!(tree(&stage.served().join("new/inbox")), arrived);
+    assert!(tree(&stage.local()).is_empty(), "nothing lies on this host");
+
+    put(stage.served().join("outbox/later.sha256"), HELLO);
+    let outcome = process.wait(&process.submit("relay", input, stage.grants()), LONG);
+    let Some(RunOutcome::Failed { fault }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(fault.code, FaultCode::VerifyDigest, "{fault}");
+    assert!(stage.served().join("outbox/later").exists() && !stage.served().join("new/inbox/later").exists());
+    process.kill();
+}
+
+#[test]
 fn pipeline_carries_each_file_once_and_leaves_what_is_wrong() {
     let stage = Stage::new();
     put(stage.served().join("outbox/a.csv"), "1\n2\n3\n");

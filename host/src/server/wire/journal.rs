@@ -183,6 +183,7 @@ impl Talk {
                     direction: match direction {
                         Direction::Download => "download",
                         Direction::Upload => "upload",
+                        Direction::Copy => "copy",
                     },
                     name: name.clone(),
                     total: total.map(|total| total.0),

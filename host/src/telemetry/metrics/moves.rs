@@ -200,6 +200,7 @@ fn way(direction: Direction) -> &'static str {
     match direction {
         Direction::Download => "download",
         Direction::Upload => "upload",
+        Direction::Copy => "copy",
     }
 }
 

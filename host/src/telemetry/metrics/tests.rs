@@ -37,6 +37,7 @@ fn receipt(bytes: u64) -> Receipt {
         digests: Vec::new(),
         proof: Proof::SizeOnly,
         skipped: false,
+        mode: None,
         file,
     }
 }

@@ -1,7 +1,6 @@
 //! One attempt of a download.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,17 +18,12 @@ use crate::transfer::policy::{self, Verdict};
 use crate::transfer::pool::{Lease, Want};
 use crate::transfer::record::{self, Writes, compact};
 use crate::transfer::remote::Finish;
+use crate::transfer::sidecar;
+use crate::transfer::source::{Change, compare, same_on_both};
 
 /// Files up to this length are committed only once, when they are verified: fetching them again costs
 /// no more than another write to the log.
 pub(super) const SMALL_BYTES: u64 = 1 << 20;
-
-/// What the source turned out to be, compared with what it was.
-enum Source {
-    Same,
-    Grown,
-    Other,
-}
 
 impl Download<'_> {
     pub(super) async fn attempt(&mut self) -> Result<Receipt, Trouble> {
@@ -51,6 +45,11 @@ impl Download<'_> {
             }
         }
         let source = self.settle_source(source, &lease)?;
+        if let Some(algorithm) = job.options.check_sidecar {
+            // Before the bytes: whoever forgot it should not wait for them.
+            let read = sidecar::read(&mut *lease, &job.remote, algorithm);
+            self.sidecar = Some(job.stop.unless(read).await?);
+        }
         let total = source.size.map(|size| size.0);
 
         let (part, hasher) = self.open_part(total).await?;
@@ -85,7 +84,7 @@ impl Download<'_> {
 
     /// What stands at the target, and what the policy makes of it.
     async fn judge_target(&self, source: &FileInfo) -> Result<Verdict, Fault> {
-        let local = &self.job.local;
+        let local = &self.local;
         let target = local.root.stat(&local.inside).await?;
         match target.as_ref().map(|target| target.kind) {
             None | Some(FileKind::File) => {}
@@ -112,11 +111,11 @@ impl Download<'_> {
         let known = header.source.size.is_some();
         match compared {
             // A new generation knows nothing of its source yet, so everything is the same as that.
-            Source::Same => {
+            Change::Same => {
                 header.source = compact(&source);
                 Ok(source)
             }
-            Source::Grown if known => match self.job.options.if_source_grows {
+            Change::Grown if known => match self.job.options.if_source_grows {
                 IfSourceGrows::Fail => Err(self.grown().into()),
                 IfSourceGrows::UpToStartSize => Ok(FileInfo { size: header.source.size, ..source }),
                 IfSourceGrows::Follow => {
@@ -125,7 +124,7 @@ impl Download<'_> {
                     Ok(source)
                 }
             },
-            Source::Grown | Source::Other => Err(Trouble::Discard(self.changed())),
+            Change::Grown | Change::Other => Err(Trouble::Discard(self.changed())),
         }
     }
 
@@ -344,9 +343,9 @@ impl Download<'_> {
             Err(fault) => return fault.into(),
         };
         match compare(&again, source) {
-            Source::Grown => self.grown().into(),
-            Source::Other => Trouble::Discard(self.changed()),
-            Source::Same => {
+            Change::Grown => self.grown().into(),
+            Change::Other => Trouble::Discard(self.changed()),
+            Change::Same => {
                 let why = format!("more bytes of {} came than the server says it has", self.job.remote);
                 let fault = Fault::new(FaultCode::FtpRemoteChanged, why);
                 match from {
@@ -380,15 +379,15 @@ impl Download<'_> {
             };
         }
         match (compare(&again, source), self.job.options.if_source_grows) {
-            (Source::Same, _) => Ok(lease),
-            (Source::Grown, IfSourceGrows::UpToStartSize) => Ok(lease),
-            (Source::Grown, IfSourceGrows::Fail) => Err(self.grown().into()),
-            (Source::Grown, IfSourceGrows::Follow) if again.size == Some(ByteCount(length)) => Ok(lease),
-            (Source::Grown, IfSourceGrows::Follow) => {
+            (Change::Same, _) => Ok(lease),
+            (Change::Grown, IfSourceGrows::UpToStartSize) => Ok(lease),
+            (Change::Grown, IfSourceGrows::Fail) => Err(self.grown().into()),
+            (Change::Grown, IfSourceGrows::Follow) if again.size == Some(ByteCount(length)) => Ok(lease),
+            (Change::Grown, IfSourceGrows::Follow) => {
                 lease.give_back();
                 Err(Trouble::GoOn)
             }
-            (Source::Other, _) => Err(Trouble::Discard(self.changed())),
+            (Change::Other, _) => Err(Trouble::Discard(self.changed())),
         }
     }
 
@@ -400,26 +399,5 @@ impl Download<'_> {
 
     fn changed(&self) -> Fault {
         Fault::new(FaultCode::FtpRemoteChanged, format!("{} changed while it was read", self.job.remote))
-    }
-}
-
-/// Whether a file on one server can be told to be the one of this name on another: the same length, and
-/// times that both know and that are no further apart than `tolerance`.
-fn same_on_both(here: &FileInfo, there: &FileInfo, tolerance: Duration) -> bool {
-    let times = here.modified.zip(there.modified).map(|(here, there)| here.0.abs_diff(there.0));
-    let near = times.is_some_and(|apart| Duration::from_millis(apart) <= tolerance);
-    here.kind == there.kind && here.size.is_some() && here.size == there.size && near
-}
-
-/// Whether `now` is what was there `before`, or the same with more at its end.
-fn compare(now: &FileInfo, before: &FileInfo) -> Source {
-    if now.same_file(before) {
-        return Source::Same;
-    }
-    let without_growth =
-        FileInfo { size: before.size, modified: before.modified, ..now.clone() }.same_file(before);
-    match (now.size, before.size) {
-        (Some(now), Some(before)) if now > before && without_growth => Source::Grown,
-        _ => Source::Other,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::finish::Verified;
 use super::sink::Mark;
-use crate::model::{Direction, Fault, FaultCode, FileInfo, Receipt};
+use crate::model::{Digest, Direction, Fault, FaultCode, FileInfo, Receipt};
 use crate::transfer::course::{Course, Trouble};
 use crate::transfer::local::{LocalFile, PartFile, blocking};
 use crate::transfer::policy;
@@ -12,12 +12,14 @@ use crate::transfer::pool::Member;
 use crate::transfer::record::{Header, Saved, Tail, Whereabouts, Writes, compact};
 use crate::transfer::remote::Features;
 use crate::transfer::throttle::Throttle;
-use crate::transfer::transfers::{Job, Transfers};
+use crate::transfer::transfers::{Errand, Job, Transfers};
 
 /// A download under way.
 pub(super) struct Download<'j> {
     pub(super) transfers: &'j Transfers,
-    pub(super) job: &'j Job<'j>,
+    pub(super) job: &'j Errand<'j>,
+    /// The target.
+    pub(super) local: LocalFile,
     pub(super) course: Course<'j>,
     pub(super) throttle: Throttle,
     /// The generation; `None` before the first.
@@ -30,6 +32,8 @@ pub(super) struct Download<'j> {
     pub(super) whereabouts: Whereabouts,
     /// The server of the session that this attempt began with, of a site with several.
     pub(super) met: Option<Member>,
+    /// What the source's sidecar says.
+    pub(super) sidecar: Option<Digest>,
     /// What the part holds beyond what is committed.
     pub(super) pending: Option<(Arc<PartFile>, Mark)>,
 }
@@ -45,10 +49,12 @@ impl Transfers {
     /// `run.interrupted` and `run.cancelled` when it was stopped; `run.indeterminate` when a crash
     /// left it open whether the file was put in its place, and somebody has moved it since.
     pub async fn download(&self, job: Job<'_>) -> Result<Receipt, Fault> {
+        let (job, local) = job.split();
         let saved = Saved::<Verified>::load(&*job.log).await?;
         let mut download = Download {
             transfers: self,
             job: &job,
+            local,
             course: Course::new(self, &job, saved.attempts),
             throttle: self.throttle(&job),
             header_committed: saved.header.is_some(),
@@ -56,6 +62,7 @@ impl Transfers {
             tail: saved.tail,
             whereabouts: saved.whereabouts,
             met: None,
+            sidecar: None,
             pending: None,
         };
         download.count_what_a_crash_left();
@@ -183,9 +190,9 @@ impl Download<'_> {
     /// Where a generation's unfinished file is: the target itself for a direct transfer.
     pub(super) fn part_of(&self, generation: u32) -> LocalFile {
         if self.job.options.direct {
-            return self.job.local.clone();
+            return self.local.clone();
         }
-        self.job.local.sibling(&self.job.part.of(self.job.local.name(), generation))
+        self.local.sibling(&self.job.part.of(self.local.name(), generation))
     }
 
     /// Removes what generations left behind: those before the last, and with `last` that one too. A
@@ -216,6 +223,6 @@ impl Download<'_> {
 
     /// The target is there, and may not be replaced.
     pub(super) fn taken(&self) -> Fault {
-        Fault::new(FaultCode::FileExists, format!("{} exists", self.job.local))
+        Fault::new(FaultCode::FileExists, format!("{} exists", self.local))
     }
 }

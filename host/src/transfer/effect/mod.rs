@@ -29,3 +29,4 @@ mod tests;
 
 pub use evidence::Evidence;
 pub use put::PUT_BYTES_MAX;
+pub(super) use put::put_over;

@@ -84,6 +84,7 @@ impl Transfers {
             digests: hasher.digests(),
             proof: Proof::SizeOnly,
             skipped: false,
+            mode: None,
             file,
         })
     }
@@ -97,21 +98,8 @@ impl Put {
             remove_quietly(session, &self.part).await?;
             return Ok(done);
         }
-        self.store(session).await?;
-        crash::point("remote.put.rename");
-        let mut renamed = doubt.during(session.rename(&self.part, &self.target)).await;
-        crash::point("remote.put.renamed");
-        if let Err(fault) = &renamed
-            && matches!(fault.code, FaultCode::FtpExists | FaultCode::FtpDenied | FaultCode::FtpBadName)
-            && fault.reply.is_some()
-            && session.stat(&self.target).await?.is_some()
-        {
-            // Some servers refuse a name that is taken. Between the two commands there is no target,
-            // and a crash there must find its way: what was there is gone, so it is written again.
-            remove_quietly(session, &self.target).await?;
-            renamed = doubt.during(session.rename(&self.part, &self.target)).await;
-        }
-        renamed?;
+        store(session, &self.target, &self.part, &self.bytes).await?;
+        doubt.during(rename_over(session, &self.part, &self.target)).await?;
         let found = session.stat(&self.target).await?;
         found.ok_or_else(|| unknown(&format!("{} was written", self.target), &"it isn't there"))
     }
@@ -140,40 +128,75 @@ impl Put {
             }
         }
     }
+}
 
-    /// Writes the part, and once more after making the folders above it, where they were missing.
-    async fn store(&self, session: &mut dyn Remote) -> Result<(), Fault> {
-        let refused = match self.write_part(session).await {
-            Err(fault) if may_lack_folder(&fault) => fault,
-            written => return written,
-        };
-        let parent = self.target.parent();
-        if parent.is_root() || session.is_poisoned() || session.stat(&parent).await?.is_some() {
-            return Err(refused);
-        }
-        make_dirs(session, &parent).await?;
-        self.write_part(session).await
+/// Writes a small file so that others see either what was there before or all of it. What was begun and
+/// not ended is simply done again.
+pub(in crate::transfer) async fn put_over(
+    session: &mut dyn Remote,
+    target: &RemotePath,
+    part: &RemotePath,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    store(session, target, part, bytes).await?;
+    rename_over(session, part, target).await
+}
+
+/// Gives a part its name, in place of what has it.
+async fn rename_over(session: &mut dyn Remote, part: &RemotePath, target: &RemotePath) -> Result<(), Fault> {
+    crash::point("remote.put.rename");
+    let mut renamed = session.rename(part, target).await;
+    crash::point("remote.put.renamed");
+    if let Err(fault) = &renamed
+        && matches!(fault.code, FaultCode::FtpExists | FaultCode::FtpDenied | FaultCode::FtpBadName)
+        && fault.reply.is_some()
+        && session.stat(target).await?.is_some()
+    {
+        // Some servers refuse a name that is taken. Between the two commands there is no target,
+        // and a crash there must find its way: what was there is gone, so it is written again.
+        remove_quietly(session, target).await?;
+        renamed = session.rename(part, target).await;
     }
+    renamed
+}
 
-    /// As often as needed, since nobody else looks at it.
-    async fn write_part(&self, session: &mut dyn Remote) -> Result<(), Fault> {
-        crash::point("remote.put.store");
-        session.begin_store(&self.part, StoreFrom::Start).await?;
-        let written = session.write(&self.bytes).await;
-        let finish = session.finish().await?;
-        crash::point("remote.put.stored");
-        match (finish, written) {
-            (Finish::Confirmed, Ok(())) => {}
-            (Finish::Unconfirmed(fault), _) | (_, Err(fault)) => return Err(fault),
-        }
-        match session.size(&self.part).await {
-            Ok(Some(size)) if usize::try_from(size.0) == Ok(self.bytes.len()) => Ok(()),
-            Err(fault) if fault.code == FaultCode::FtpUnsupported => Ok(()),
-            Err(fault) => Err(fault),
-            Ok(_) => {
-                let why = format!("the server confirmed {} and hasn't all of it", self.part);
-                Err(Fault::new(FaultCode::FtpTruncated, why))
-            }
+/// Writes the part, and once more after making the folders above it, where they were missing.
+async fn store(
+    session: &mut dyn Remote,
+    target: &RemotePath,
+    part: &RemotePath,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    let refused = match write_part(session, part, bytes).await {
+        Err(fault) if may_lack_folder(&fault) => fault,
+        written => return written,
+    };
+    let parent = target.parent();
+    if parent.is_root() || session.is_poisoned() || session.stat(&parent).await?.is_some() {
+        return Err(refused);
+    }
+    make_dirs(session, &parent).await?;
+    write_part(session, part, bytes).await
+}
+
+/// As often as needed, since nobody else looks at it.
+async fn write_part(session: &mut dyn Remote, part: &RemotePath, bytes: &[u8]) -> Result<(), Fault> {
+    crash::point("remote.put.store");
+    session.begin_store(part, StoreFrom::Start).await?;
+    let written = session.write(bytes).await;
+    let finish = session.finish().await?;
+    crash::point("remote.put.stored");
+    match (finish, written) {
+        (Finish::Confirmed, Ok(())) => {}
+        (Finish::Unconfirmed(fault), _) | (_, Err(fault)) => return Err(fault),
+    }
+    match session.size(part).await {
+        Ok(Some(size)) if usize::try_from(size.0) == Ok(bytes.len()) => Ok(()),
+        Err(fault) if fault.code == FaultCode::FtpUnsupported => Ok(()),
+        Err(fault) => Err(fault),
+        Ok(_) => {
+            let why = format!("the server confirmed {part} and hasn't all of it");
+            Err(Fault::new(FaultCode::FtpTruncated, why))
         }
     }
 }

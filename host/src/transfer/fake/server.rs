@@ -56,6 +56,8 @@ pub(in crate::transfer) struct Faults {
     pub(in crate::transfer) dead_probes: u32,
     /// The next listings break off in the middle.
     pub(in crate::transfer) broken_lists: u32,
+    /// SITE CHMOD is unknown.
+    pub(in crate::transfer) no_chmod: bool,
     /// SIZE and MLST tell no length.
     pub(in crate::transfer) no_size: bool,
 }
@@ -80,6 +82,8 @@ pub(super) struct Zombie {
 pub(in crate::transfer) struct State {
     pub(in crate::transfer) files: BTreeMap<String, Stored>,
     pub(in crate::transfer) dirs: BTreeSet<String>,
+    /// Permission bits, of files that have any.
+    pub(in crate::transfer) modes: BTreeMap<String, u32>,
     pub(in crate::transfer) faults: Faults,
     /// What was done, as `RNTO a -> b`.
     pub(in crate::transfer) effects: Vec<String>,

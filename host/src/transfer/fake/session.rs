@@ -46,6 +46,7 @@ impl Connect for Dialer {
             set_mtime: true,
             utf8: true,
             hashes: state.faults.hashes.clone(),
+            site_hashes: Vec::new(),
             tls: false,
         };
         Ok(Box::new(Session {
@@ -370,6 +371,9 @@ impl Remote for Session {
                 }
                 let file = state.files.remove(from.as_str()).unwrap();
                 state.files.insert(to.as_str().to_owned(), file);
+                if let Some(mode) = state.modes.remove(from.as_str()) {
+                    state.modes.insert(to.as_str().to_owned(), mode);
+                }
                 state.effects.push(format!("RNTO {from} -> {to}"));
                 let lost = state.faults.lost_rnto > 0;
                 state.faults.lost_rnto = state.faults.lost_rnto.saturating_sub(1);
@@ -420,6 +424,20 @@ impl Remote for Session {
             let file = state.files.get_mut(path.as_str()).ok_or_else(|| State::missing(path.as_str()))?;
             file.modified = at.0 / 1000;
             Ok(true)
+        })
+        .await
+    }
+
+    async fn mode(&mut self, path: &RemotePath) -> Result<Option<u32>, Fault> {
+        self.command(|state| Ok(state.modes.get(path.as_str()).copied())).await
+    }
+
+    async fn set_mode(&mut self, path: &RemotePath, mode: u32) -> Result<bool, Fault> {
+        self.command(|state| {
+            if !state.faults.no_chmod {
+                state.modes.insert(path.as_str().to_owned(), mode);
+            }
+            Ok(!state.faults.no_chmod)
         })
         .await
     }

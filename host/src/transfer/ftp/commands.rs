@@ -230,6 +230,9 @@ impl Session {
         }
         let doing = self.saying("ask for the digest of", path);
         let absolute = self.absolute(path);
+        if self.features.site_hashes.contains(&algorithm) {
+            return self.digest_by_site(&absolute, algorithm, &doing).await;
+        }
         let (name, own): (&str, &[&str]) = match algorithm {
             HashAlgorithm::Crc32 => ("CRC32", &["XCRC"]),
             HashAlgorithm::Md5 => ("MD5", &["XMD5", "MD5"]),
@@ -256,6 +259,26 @@ impl Session {
             if !matches!(replies::meaning(&reply), Meaning::Unsupported | Meaning::BadCall) {
                 return Err(self.refused(&reply, &doing));
             }
+        }
+        self.features.hashes.retain(|known| *known != algorithm);
+        Ok(None)
+    }
+
+    /// `SITE MD5 path` and the like. Only where it is announced so: libunftp, which has it, closes the
+    /// connection at XMD5, and others may do so at this.
+    async fn digest_by_site(
+        &mut self,
+        absolute: &str,
+        algorithm: HashAlgorithm,
+        doing: &str,
+    ) -> Result<Option<Digest>, Fault> {
+        let name = algorithm.as_str().to_ascii_uppercase();
+        let reply = self.ask(&format!("SITE {name} {absolute}"), doing, self.limits.final_reply).await?;
+        if reply.is_completion() {
+            return Ok(digest_in(&reply, algorithm));
+        }
+        if !matches!(replies::meaning(&reply), Meaning::Unsupported | Meaning::BadCall) {
+            return Err(self.refused(&reply, doing));
         }
         self.features.hashes.retain(|known| *known != algorithm);
         Ok(None)

@@ -148,6 +148,7 @@ impl FtpConnector {
             features: Features::default(),
             set_mtime: SetMtime::Mdtm,
             hash_chosen: None,
+            no_chmod: false,
             list_zone: zone_of(site)?,
             commands,
             base: String::new(),

@@ -10,6 +10,8 @@ pub(super) struct Facts {
     pub(super) size: Option<ByteCount>,
     pub(super) modified: Option<Timestamp>,
     pub(super) unique: Option<String>,
+    /// The permission bits, without those that let a file run as somebody else.
+    pub(super) mode: Option<u32>,
 }
 
 /// The `type` fact.
@@ -29,7 +31,7 @@ pub(super) fn parse(line: &str) -> Option<(Facts, &str)> {
     if name.is_empty() || (!text.is_empty() && !text.contains('=')) {
         return None;
     }
-    let mut facts = Facts { kind: Kind::Unknown, size: None, modified: None, unique: None };
+    let mut facts = Facts { kind: Kind::Unknown, size: None, modified: None, unique: None, mode: None };
     let mut length_of_dir = None;
     for fact in text.split(';').filter(|fact| !fact.is_empty()) {
         let (key, value) = fact.split_once('=')?;
@@ -39,6 +41,7 @@ pub(super) fn parse(line: &str) -> Option<(Facts, &str)> {
             "size" => facts.size = value.parse().ok().map(ByteCount),
             "sizd" => length_of_dir = value.parse().ok().map(ByteCount),
             "modify" => facts.modified = time::parse(value),
+            "unix.mode" => facts.mode = u32::from_str_radix(value, 8).ok().map(|mode| mode & 0o777),
             "unique" if !value.is_empty() => facts.unique = Some(value.to_owned()),
             _ => {}
         }
@@ -104,6 +107,7 @@ mod tests {
         assert_eq!(name, "a; b .txt");
         assert_eq!(facts.kind, Kind::Is(FileKind::File));
         assert_eq!((facts.size, facts.unique.as_deref()), (Some(ByteCount(10)), Some("801U2")));
+        assert_eq!(facts.mode, Some(0o644));
         let (facts, name) = parse("Type=dir;Sizd=4096;Modify=20260102030405; sub").unwrap();
         assert_eq!((facts.kind, facts.size, name), (Kind::Is(FileKind::Dir), None, "sub"));
         assert_eq!(parse("type=cdir; .").unwrap().0.kind, Kind::SelfOrParent);

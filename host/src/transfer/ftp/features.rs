@@ -54,6 +54,17 @@ pub(super) fn parse(reply: &str, tls: bool) -> (Features, SetMtime) {
             "XCRC" => add(&mut features.hashes, Some(HashAlgorithm::Crc32)),
             "XMD5" | "MD5" => add(&mut features.hashes, Some(HashAlgorithm::Md5)),
             "XSHA1" | "XSHA" => add(&mut features.hashes, Some(HashAlgorithm::Sha1)),
+            // Not standard: `SITE MD5 path`, announced as a feature of its own.
+            "SITE" => {
+                for name in rest.split([' ', ';', ',']) {
+                    let hash = site_hash_name(name);
+                    // Where there is a command of its own, that is the better known one.
+                    if hash.is_some_and(|hash| !features.hashes.contains(&hash)) {
+                        add(&mut features.site_hashes, hash);
+                    }
+                    add(&mut features.hashes, hash);
+                }
+            }
             "XSHA256" => add(&mut features.hashes, Some(HashAlgorithm::Sha256)),
             _ => {}
         }
@@ -88,6 +99,16 @@ fn hash_name(name: &str) -> Option<HashAlgorithm> {
     }
 }
 
+/// A hash as SITE commands name it.
+fn site_hash_name(name: &str) -> Option<HashAlgorithm> {
+    match name.to_ascii_uppercase().as_str() {
+        "MD5" => Some(HashAlgorithm::Md5),
+        "SHA1" => Some(HashAlgorithm::Sha1),
+        "SHA256" => Some(HashAlgorithm::Sha256),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +127,11 @@ mod tests {
         assert_eq!(set_mtime, SetMtime::Mdtm);
         let (coded, _) = parse("211-Features:\r\n211-SIZE\r\n211-rest stream\r\n211 End", false);
         assert!(coded.size && coded.rest);
+        let (site, _) = parse("211-Features:\r\n SITE CHMOD;MD5;UTIME\r\n211 End", false);
+        assert_eq!(
+            (&site.hashes[..], &site.site_hashes[..]),
+            (&[HashAlgorithm::Md5][..], &[HashAlgorithm::Md5][..])
+        );
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod session;
 
 mod commands;
 mod listing;
+mod mode;
 mod open;
 mod transfer;
 

@@ -110,6 +110,14 @@ impl Remote for Session {
         self.set_mtime(path, at).await
     }
 
+    async fn mode(&mut self, path: &RemotePath) -> Result<Option<u32>, Fault> {
+        self.mode_of(path).await
+    }
+
+    async fn set_mode(&mut self, path: &RemotePath, mode: u32) -> Result<bool, Fault> {
+        self.change_mode(path, mode).await
+    }
+
     async fn digest(&mut self, path: &RemotePath, algorithm: HashAlgorithm) -> Result<Option<Digest>, Fault> {
         self.digest_of(path, algorithm).await
     }

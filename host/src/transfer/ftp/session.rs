@@ -61,6 +61,8 @@ pub(super) struct Session {
     pub(super) set_mtime: super::features::SetMtime,
     /// What HASH computes, where we chose it.
     pub(super) hash_chosen: Option<HashAlgorithm>,
+    /// SITE CHMOD was refused as unknown.
+    pub(super) no_chmod: bool,
     /// The zone of LIST's times, where the site names one.
     pub(super) list_zone: Option<Zone>,
     /// The limit on commands per second that all sessions of the site share.

@@ -19,6 +19,6 @@ mod tests;
 pub(crate) use atomic::{Placed, Placing, Renamed, place_all, replace_mode};
 pub(crate) use group::Group;
 pub(crate) use part::{Finished, Finishing, Identity, PartFile, Source, finish_all};
-pub(crate) use read::{BUFFER_BYTES, count_records};
+pub(crate) use read::{BUFFER_BYTES, Records, count_records};
 pub use root::{LocalFile, LocalRoot};
 pub(crate) use root::{blocking, ended_early};

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, Stat, Timespec, Timestamps};
+use rustix::fs::{FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -182,6 +182,12 @@ impl PartFile {
         let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
     }
 
+    /// Sets its permission bits. Whoever owns it can read it in any case: it may have to be looked at again.
+    pub(crate) fn set_mode(&self, mode: u32) -> Result<(), Fault> {
+        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode & 0o777 | 0o400))
+            .map_err(|e| self.at.failed("cannot set the mode of", e))
+    }
+
     /// Sets the time of its last change.
     pub(crate) fn set_modified(&self, at: Timestamp) -> Result<(), Fault> {
         let time = Timespec {
@@ -200,6 +206,8 @@ pub(crate) struct Finishing {
     pub(crate) part: Arc<PartFile>,
     /// The time of its last change, where it gets one.
     pub(crate) modified: Option<Timestamp>,
+    /// The permission bits that it gets, where it gets any.
+    pub(crate) mode: Option<u32>,
     /// The name that it is to have.
     pub(crate) target: LocalFile,
 }
@@ -217,7 +225,10 @@ pub(crate) struct Finished {
 pub(crate) fn finish_all(parts: Vec<Finishing>) -> Vec<Result<Finished, Fault>> {
     let timed: Vec<_> = parts
         .iter()
-        .map(|finishing| finishing.modified.map_or(Ok(()), |modified| finishing.part.set_modified(modified)))
+        .map(|finishing| {
+            finishing.mode.map_or(Ok(()), |mode| finishing.part.set_mode(mode))?;
+            finishing.modified.map_or(Ok(()), |modified| finishing.part.set_modified(modified))
+        })
         .collect();
     if parts.len() > 1 {
         // All are on their way before the first is waited for, so that one commit of the file
@@ -278,5 +289,26 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Its permission bits.
+    pub(crate) fn mode(&self) -> Result<u32, Fault> {
+        let stat = rustix::fs::fstat(&self.file).map_err(|e| self.at.failed("cannot look at", e))?;
+        Ok(stat.st_mode & 0o777)
+    }
+
+    /// `length` bytes from `offset`; fewer only at the end.
+    pub(crate) fn read_range(&self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let at = offset + u64::try_from(filled).unwrap_or(0);
+            match self.read_at(&mut bytes[filled..], at)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
     }
 }

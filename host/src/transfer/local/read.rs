@@ -18,17 +18,7 @@ impl LocalRoot {
         blocking(move || {
             let source = Source::open(&file)?;
             let there = source.identity()?.size.saturating_sub(offset).min(u64::from(max));
-            let mut bytes = vec![0; usize::try_from(there).unwrap_or(0)];
-            let mut filled = 0;
-            while filled < bytes.len() {
-                let at = offset + u64::try_from(filled).unwrap_or(0);
-                match source.read_at(&mut bytes[filled..], at)? {
-                    0 => break,
-                    read => filled += read,
-                }
-            }
-            bytes.truncate(filled);
-            Ok(bytes)
+            source.read_range(offset, there)
         })
         .await
     }
@@ -63,12 +53,30 @@ impl LocalRoot {
 
 /// How many records an open file has; see [`LocalRoot::count_records`].
 pub(crate) fn count_records(source: &Source) -> Result<u64, Fault> {
-    let (mut records, mut last) = (0u64, b'\n');
-    each_block(source, |block| {
-        records += u64::try_from(block.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
-        last = block.last().copied().unwrap_or(last);
-    })?;
-    Ok(records + u64::from(last != b'\n'))
+    let mut records = Records::default();
+    each_block(source, |block| records.take(block))?;
+    Ok(records.count())
+}
+
+/// Counts records as their bytes come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Records {
+    ends: u64,
+    /// Bytes have come since the last end.
+    begun: bool,
+}
+
+impl Records {
+    /// Takes the next bytes.
+    pub(crate) fn take(&mut self, block: &[u8]) {
+        self.ends += u64::try_from(block.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
+        self.begun = block.last().map_or(self.begun, |last| *last != b'\n');
+    }
+
+    /// How many there are if this was all.
+    pub(crate) fn count(self) -> u64 {
+        self.ends + u64::from(self.begun)
+    }
 }
 
 /// Hands a whole file over, block by block.

@@ -52,6 +52,10 @@ impl Remote for MemberSession {
         self.0.begin_retrieve(path, from).await
     }
 
+    fn read_at_most(&mut self, bytes: usize) {
+        self.0.read_at_most(bytes);
+    }
+
     async fn read(&mut self) -> Result<Option<Bytes>, Fault> {
         self.0.read().await
     }
@@ -90,6 +94,14 @@ impl Remote for MemberSession {
 
     async fn set_modified(&mut self, path: &RemotePath, at: Timestamp) -> Result<bool, Fault> {
         self.0.set_modified(path, at).await
+    }
+
+    async fn mode(&mut self, path: &RemotePath) -> Result<Option<u32>, Fault> {
+        self.0.mode(path).await
+    }
+
+    async fn set_mode(&mut self, path: &RemotePath, mode: u32) -> Result<bool, Fault> {
+        self.0.set_mode(path, mode).await
     }
 
     async fn digest(&mut self, path: &RemotePath, algorithm: HashAlgorithm) -> Result<Option<Digest>, Fault> {

@@ -1,67 +1,134 @@
 //! One attempt of an upload.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::feed::{Feed, hasher_at};
+use super::feed::After;
 use super::finish::Complete;
-use super::run::{Upload, remove_quietly};
+use super::origin::{Found, Opened, Origin, change};
+use super::plan::Plan;
+use super::run::Upload;
 use super::send::{End, Send, first_reserve};
 use crate::crash;
 use crate::model::{
-    ByteCount, Fault, FaultClass, FaultCode, FileInfo, FileKind, IfExists, IfSourceGrows, Offset, Receipt,
+    ByteCount, Digest, Fault, FaultClass, FaultCode, FileInfo, FileKind, IfExists, IfSourceGrows, Receipt,
     RemotePath,
 };
+use crate::transfer::copy::{Both, Extent, SiteFile};
 use crate::transfer::course::Trouble;
 use crate::transfer::hash::Hasher;
 use crate::transfer::local::{Identity, Source, blocking};
 use crate::transfer::policy::{self, Verdict};
 use crate::transfer::pool::Lease;
-use crate::transfer::record::{self, Header, Writes, compact};
+use crate::transfer::record::{Header, Writes, compact};
 use crate::transfer::remote::{Finish, Remote, StoreFrom};
-
-/// How many settle times a part may go on growing before it is given up.
-const SETTLE_ROUNDS_MAX: u32 = 5;
-
-/// Where sending begins, and how the server is told.
-struct Plan {
-    from: StoreFrom,
-    hasher: Hasher,
-}
+use crate::transfer::sidecar;
+use crate::transfer::source::{Change, same_on_both};
 
 impl Upload<'_> {
     pub(super) async fn attempt(&mut self) -> Result<Receipt, Trouble> {
-        let (job, local) = (self.job, self.job.local.clone());
-        let (source, identity, info) = blocking(move || {
-            let source = Source::open(&local)?;
-            let (identity, info) = (source.identity()?, source.info()?);
-            Ok((Arc::new(source), identity, info))
-        })
-        .await?;
-        policy::check_source(&info, &job.options, FaultCode::FileChanged)?;
-        let mut lease = job.stop.unless(self.transfers.lease(&job.site, &self.want())).await?;
+        let job = self.job;
+        let (mut lease, found) = self.meet().await?;
         self.move_to(&lease)?;
+        let info = found.info.clone();
         if let Some(left) = self.judge_target(&mut lease, &info).await? {
+            found.give_back();
             lease.give_back();
             return Ok(left);
         }
-        self.settle_source(&info, &identity, &lease)?;
+        self.settle_source(&found, &lease)?;
+        self.sidecar.clone_from(&found.sidecar);
+        let (before, mode) = (found.identity().cloned(), found.mode);
 
         let follow = job.options.if_source_grows == IfSourceGrows::Follow;
         let wanted = self.header().map(|header| header.source.size)?;
-        let limit = wanted.map(|size| size.0).filter(|_| !follow);
-        let plan = self.plan(&mut lease, &source, limit).await?;
-        let at = plan.hasher.length();
+        let total = wanted.map(|size| size.0);
+        let extent = Extent { limit: total.filter(|_| !follow), total };
+        let plan = self.plan(&mut lease, found, extent.limit).await?;
+        let at = plan.supply.at();
         self.course.resumed_from = at;
         job.watch.started(wanted, ByteCount(at));
-        self.commit_begin(&plan, limit).await?;
+        self.commit_begin(plan.from, at, extent.limit).await?;
         self.begin_store(&mut lease, plan.from).await?;
         let restarted = matches!(plan.from, StoreFrom::Restart(_));
-        let (hasher, after) = self.send(&mut lease, source, plan, limit).await?;
-        self.check_after(&identity, &after)?;
+        let (hasher, after) = self.send(&mut lease, plan, extent).await?;
+        self.check_after(before.as_ref(), after, &hasher.digests())?;
         self.check_size(&mut lease, hasher.length(), restarted).await?;
-        let complete = Complete { digests: hasher.digests(), length: hasher.length(), source: info };
+        let complete = Complete { digests: hasher.digests(), length: hasher.length(), source: info, mode };
         self.verify(lease, complete).await
+    }
+
+    /// Looks at the source, and gets a session with the target's server; a copy needs one with the
+    /// source's, too.
+    async fn meet(&mut self) -> Result<(Lease, Found), Trouble> {
+        let job = self.job;
+        let changed = self.origin.changed_code();
+        match &self.origin {
+            Origin::Folder(local) => {
+                let (local, local_of_source) = (local.clone(), local.clone());
+                let wanted = job.options.check_sidecar;
+                let (source, identity, info, mode) = blocking(move || {
+                    let source = Source::open(&local_of_source)?;
+                    let (identity, info, mode) = (source.identity()?, source.info()?, source.mode()?);
+                    Ok((Arc::new(source), identity, info, mode))
+                })
+                .await?;
+                policy::check_source(&info, &job.options, changed)?;
+                let sidecar = match wanted {
+                    Some(algorithm) => Some(sidecar::read_local(local, algorithm).await?),
+                    None => None,
+                };
+                let mode = Some(mode).filter(|_| job.options.keep_mode);
+                let lease = job.stop.unless(self.transfers.lease(&job.site, &self.want())).await?;
+                Ok((lease, Found { info, sidecar, mode, opened: Opened::Folder { source, identity } }))
+            }
+            Origin::Site(file) => {
+                let file = file.clone();
+                let server = self.whereabouts.origin.clone();
+                let both = async {
+                    let target = (&*job.site, self.want());
+                    Ok(file.lease_both(self.transfers, server.as_deref(), target).await)
+                };
+                let (mut source, target) = match job.stop.unless(both).await? {
+                    Both::Sessions { source, target } => (source, target),
+                    Both::NoTarget(fault) => return Err(fault.into()),
+                    Both::NoSource(fault) => return Err(self.at_origin(fault).into()),
+                };
+                let info = match job.stop.unless(file.look(&mut source)).await {
+                    Ok(info) => info,
+                    Err(fault) => return Err(self.at_origin(fault).into()),
+                };
+                policy::check_source(&info, &job.options, changed).map_err(|fault| self.at_origin(fault))?;
+                let beside = self.beside(&mut source, &file);
+                let (sidecar, mode) = match job.stop.unless(beside).await {
+                    Ok(found) => found,
+                    Err(fault) => return Err(self.at_origin(fault).into()),
+                };
+                Ok((target, Found { info, sidecar, mode, opened: Opened::Site { lease: source, file } }))
+            }
+        }
+    }
+
+    /// What else the options want to know of a source on another site: its sidecar, and its mode.
+    async fn beside(
+        &self,
+        lease: &mut Lease,
+        file: &SiteFile,
+    ) -> Result<(Option<Digest>, Option<u32>), Fault> {
+        let sidecar = match self.job.options.check_sidecar {
+            Some(algorithm) => Some(sidecar::read(&mut **lease, &file.path, algorithm).await?),
+            None => None,
+        };
+        let mode = match self.job.options.keep_mode {
+            true => lease.mode(&file.path).await?,
+            false => None,
+        };
+        Ok((sidecar, mode))
+    }
+
+    /// A fault that is the source's server's, not the target's.
+    pub(super) fn at_origin(&mut self, fault: Fault) -> Fault {
+        self.origin_failed = self.origin.is_remote();
+        fault
     }
 
     /// The generation; there is one once the source was settled.
@@ -88,182 +155,59 @@ impl Upload<'_> {
     }
 
     /// Makes the source the one of this generation, or says that a new one is due.
-    fn settle_source(&mut self, info: &FileInfo, identity: &Identity, lease: &Lease) -> Result<(), Trouble> {
+    fn settle_source(&mut self, found: &Found, lease: &Lease) -> Result<(), Trouble> {
+        self.move_origin(found)?;
         let Some(header) = &mut self.header else {
-            self.first_generation(info, identity, lease.features());
+            self.first_generation(found, lease.features());
             return Ok(());
         };
-        let Some(before) = &header.identity else {
-            // A new generation takes the source as it finds it.
-            header.source = compact(info);
-            header.identity = Some(identity.clone());
-            return Ok(());
-        };
-        if before == identity {
-            return Ok(());
-        }
-        let grown = before.same_inode(identity) && identity.size > before.size;
-        match self.job.options.if_source_grows {
+        let identity = found.identity().cloned();
+        let change = found.change_since(&header.source, header.identity.as_ref());
+        let grows = self.job.options.if_source_grows;
+        match (change, grows) {
+            (Change::Same, _) | (Change::Grown, IfSourceGrows::Follow) => {
+                header.source = compact(&found.info);
+                header.identity = identity;
+                Ok(())
+            }
             // The states of the chunks tell whether the prefix is still what was sent.
-            IfSourceGrows::UpToStartSize if grown => Ok(()),
-            IfSourceGrows::Follow if grown => {
-                header.source = compact(info);
-                header.identity = Some(identity.clone());
-                Ok(())
-            }
-            IfSourceGrows::Fail if grown => Err(self.grown().into()),
-            _ => Err(Trouble::Discard(self.changed())),
+            (Change::Grown, IfSourceGrows::UpToStartSize) => Ok(()),
+            (Change::Grown, IfSourceGrows::Fail) => Err(self.grown().into()),
+            (Change::Other, _) => Err(Trouble::Discard(self.changed())),
         }
     }
 
-    /// Finds out where to go on.
-    async fn plan(
-        &mut self,
-        lease: &mut Lease,
-        source: &Arc<Source>,
-        limit: Option<u64>,
-    ) -> Result<Plan, Trouble> {
-        let algorithms = self.header()?.algorithms.clone();
-        let fresh = Plan { from: StoreFrom::Start, hasher: Hasher::new(&algorithms) };
-        self.remove_stale(lease).await;
-        if !self.begun {
-            return Ok(fresh);
-        }
-        let part = self.part()?;
-        let Some(there) = self.settle(lease, &part).await? else {
-            return Ok(fresh);
-        };
-        let header = self.header()?;
-        if there > header.may_send || limit.is_some_and(|limit| there > limit) {
-            let why = format!("{part} has {there} bytes, of which only {} can be ours", header.may_send);
-            return Err(Trouble::Restart(Fault::new(FaultCode::FtpRemoteChanged, why)));
-        }
-        if header.appending && !self.settled {
-            let why = format!("{part} was appended to by a session whose end isn't known");
-            return Err(Trouble::Restart(Fault::new(FaultCode::FtpRemoteChanged, why)));
-        }
-        if there == 0 {
-            return Ok(fresh);
-        }
-        let overlap = self.transfers.options().overlap.0;
-        let resumable = lease.features().rest && !self.append_only;
-        let at = if resumable { there.saturating_sub(overlap) } else { there };
-        let chunks = record::chunks(&*self.job.log).await?;
-        let reader = source.clone();
-        let hasher = blocking(move || hasher_at(&reader, at, &chunks, &algorithms)).await?;
-        let Some(hasher) = hasher else {
-            return Err(Trouble::Discard(self.changed()));
-        };
-        if resumable {
-            let from = if at == 0 { StoreFrom::Start } else { StoreFrom::Restart(Offset(at)) };
-            return Ok(Plan { from, hasher });
-        }
-        self.compare_tail(lease, &part, source, there).await?;
-        Ok(Plan { from: StoreFrom::Append, hasher })
-    }
-
-    /// Tries to remove the parts of earlier generations, for the sake of the server's disk; what fails
-    /// is tried again at the end.
-    async fn remove_stale(&self, lease: &mut Lease) {
-        let stale = self.header.as_ref().map_or(&[][..], |header| &header.stale);
-        let apart = self.job.site.servers.are_apart();
-        for generation in stale {
-            if apart && self.whereabouts.of(*generation) != lease.server().map(|server| &**server) {
-                continue;
-            }
-            if let Ok(part) = self.part_of(*generation)
-                && !lease.is_poisoned()
-            {
-                let _ = remove_quietly(&mut **lease, &part).await;
-            }
-        }
-    }
-
-    /// The size of the part once it stays the same; `None` when there is no part.
-    async fn settle(&mut self, lease: &mut Lease, part: &RemotePath) -> Result<Option<u64>, Trouble> {
-        let stop = &self.job.stop;
-        let look = async |lease: &mut Lease| match stop.unless(lease.size(part)).await {
-            Err(fault) if fault.code == FaultCode::FtpUnsupported => Err(Trouble::Restart(fault)),
-            size => Ok(size?.map(|size| size.0)),
-        };
-        let mut size = look(lease).await?;
-        if self.settled {
-            return Ok(size);
-        }
-        for _ in 0..SETTLE_ROUNDS_MAX {
-            self.pause(self.job.site.limits.settle).await?;
-            let again = look(lease).await?;
-            if again == size {
-                return Ok(size);
-            }
-            size = again;
-        }
-        let why = format!("{part} goes on growing although nobody sends");
-        Err(Trouble::Restart(Fault::new(FaultCode::FtpBusy, why)))
-    }
-
-    async fn pause(&self, time: Duration) -> Result<(), Fault> {
-        let clock = self.transfers.clock();
-        self.job
-            .stop
-            .unless(async {
-                clock.sleep(time).await;
-                Ok(())
-            })
-            .await
-    }
-
-    /// Reads the last bytes of the part back: APPE takes what is there for granted.
-    async fn compare_tail(
-        &mut self,
-        lease: &mut Lease,
-        part: &RemotePath,
-        source: &Arc<Source>,
-        end: u64,
-    ) -> Result<(), Trouble> {
-        let length = self.transfers.options().overlap.0.min(end);
-        let begun = self.job.stop.unless(lease.begin_retrieve(part, Offset(end - length))).await;
-        match begun {
-            Err(fault) if fault.code == FaultCode::FtpUnsupported => return Err(Trouble::Restart(fault)),
-            begun => begun?,
-        }
-        let mut tail = Vec::new();
-        while let Some(bytes) = self.job.stop.unless(lease.read()).await? {
-            self.course.moved(u64::try_from(bytes.len()).unwrap_or(0));
-            tail.extend_from_slice(&bytes);
-        }
-        self.job.stop.unless(lease.finish()).await?;
-        let reader = source.clone();
-        let same = blocking(move || {
-            let mut ours = vec![0; usize::try_from(length).unwrap_or(0)];
-            let mut filled = 0;
-            while filled < ours.len() {
-                let at = end - length + u64::try_from(filled).unwrap_or(0);
-                match reader.read_at(&mut ours[filled..], at)? {
-                    0 => break,
-                    read => filled += read,
-                }
-            }
-            Ok(ours == tail)
-        })
-        .await?;
-        if same {
+    /// Goes on with another server of the source's site than the one that the bytes so far are from, if
+    /// its file can be told to be the same; the last chunk is compared as well.
+    fn move_origin(&mut self, found: &Found) -> Result<(), Trouble> {
+        let Opened::Site { lease, file } = &found.opened else { return Ok(()) };
+        let Some(here) = lease.server() else { return Ok(()) };
+        let before = self.whereabouts.origin.replace(here.to_string());
+        let servers = &file.site.servers;
+        let moved = before.as_deref() != Some(&**here);
+        let Some(header) = self.header.as_mut().filter(|_| moved && self.begun) else { return Ok(()) };
+        if servers.shared_storage {
             return Ok(());
         }
-        let why = format!("the end of {part} isn't what was sent");
-        Err(Trouble::Restart(Fault::new(FaultCode::FtpRemoteChanged, why)))
+        if !same_on_both(&found.info, &header.source, servers.time_tolerance) {
+            let from = before.as_deref().unwrap_or("another server");
+            let why = format!("{file} at {here} can't be told to be the one at {from}");
+            return Err(Trouble::Restart(self.at_origin(Fault::new(FaultCode::FtpRemoteChanged, why))));
+        }
+        // From now on it is this server's file that must not change.
+        header.source = compact(&found.info);
+        Ok(())
     }
 
     /// Writes down what is about to go out.
-    async fn commit_begin(&mut self, plan: &Plan, limit: Option<u64>) -> Result<(), Fault> {
-        let at = plan.hasher.length();
+    async fn commit_begin(&mut self, from: StoreFrom, at: u64, limit: Option<u64>) -> Result<(), Fault> {
         let reserved = first_reserve(self.transfers.options(), at, limit);
         let attempts = self.course.attempts_reserving(reserved - at);
         let Some(header) = &mut self.header else {
             return Err(Fault::new(FaultCode::HostBug, "an upload without a generation"));
         };
         header.may_send = header.may_send.max(reserved);
-        header.appending = plan.from == StoreFrom::Append;
+        header.appending = from == StoreFrom::Append;
         self.settled = false;
         self.begun = true;
         let writes = Writes::default().attempts(&attempts)?.header(header)?;
@@ -313,15 +257,14 @@ impl Upload<'_> {
     async fn send(
         &mut self,
         lease: &mut Lease,
-        source: Arc<Source>,
         plan: Plan,
-        limit: Option<u64>,
-    ) -> Result<(Hasher, Identity), Trouble> {
-        let from = plan.hasher.length();
+        extent: Extent,
+    ) -> Result<(Hasher, After), Trouble> {
+        let from = plan.supply.at();
         let Some(header) = &mut self.header else {
             return Err(Fault::new(FaultCode::HostBug, "an upload without a generation").into());
         };
-        let mut feed = Feed::new(source, plan.hasher, limit);
+        let mut feed = plan.supply.feed(self.transfers, &self.job.stop, extent);
         let send = Send {
             job: self.job,
             clock: self.transfers.clock(),
@@ -330,11 +273,9 @@ impl Upload<'_> {
             header,
             chunks: &mut self.chunks,
             from,
-            limit,
+            limit: extent.limit,
         };
-        let end = send.run(&mut **lease, &mut feed, &mut self.course).await;
-        let read = feed.close().await;
-        match end {
+        match send.run(&mut **lease, &mut feed, &mut self.course).await {
             End::Sent => {}
             End::Stopped(kind) => {
                 lease.abandon().await;
@@ -346,27 +287,47 @@ impl Upload<'_> {
             }
             End::Lost(fault) => return Err(self.why_lost(lease, fault).await.into()),
         }
+        if self.origin.is_remote() {
+            // What has come is good, and the target's server shouldn't wait for what the source's has to
+            // say: either of them may take its time.
+            let finish = self.finish(lease).await;
+            let (hasher, after) = feed.close().await.map_err(|fault| self.at_origin(fault))?;
+            self.judge_finish(lease, finish?, hasher.length()).await?;
+            return Ok((hasher, after));
+        }
         // A source that couldn't be read to its end must not look like a whole file.
-        let (hasher, after) = match read {
+        let (hasher, after) = match feed.close().await {
             Ok(read) => read,
             Err(fault) => {
                 lease.abandon().await;
                 return Err(fault.into());
             }
         };
+        let finish = self.finish(lease).await?;
+        self.judge_finish(lease, finish, hasher.length()).await?;
+        Ok((hasher, after))
+    }
+
+    /// Ends the data connection and reads the final reply.
+    async fn finish(&mut self, lease: &mut Lease) -> Result<Finish, Fault> {
         crash::point("upload.sent");
         let finish = self.job.stop.unless(lease.finish()).await?;
         crash::point("upload.finished");
+        self.settled = match &finish {
+            Finish::Confirmed => true,
+            Finish::Unconfirmed(fault) => fault.reply.is_some(),
+        };
+        Ok(finish)
+    }
+
+    /// Whether the server took all `length` bytes, as far as its reply tells.
+    async fn judge_finish(&mut self, lease: &mut Lease, finish: Finish, length: u64) -> Result<(), Trouble> {
         match finish {
-            Finish::Confirmed => self.settled = true,
-            Finish::Unconfirmed(fault) => {
-                self.settled = fault.reply.is_some();
-                if !self.has_whole(lease, &fault, hasher.length()).await? {
-                    return Err(fault.while_doing(format_args!("sending {}", self.job.remote)).into());
-                }
+            Finish::Unconfirmed(fault) if !self.has_whole(lease, &fault, length).await? => {
+                Err(fault.while_doing(format_args!("sending {}", self.job.remote)).into())
             }
+            Finish::Confirmed | Finish::Unconfirmed(_) => Ok(()),
         }
-        Ok((hasher, after))
     }
 
     /// Whether the server has all bytes although it says 426: some do for a TLS goodbye that comes late
@@ -394,18 +355,33 @@ impl Upload<'_> {
         }
     }
 
-    /// The source must be what it was when the attempt began.
-    fn check_after(&mut self, before: &Identity, after: &Identity) -> Result<(), Trouble> {
-        if before == after {
-            return Ok(());
-        }
-        let grown = before.same_inode(after) && after.size > before.size;
-        match self.job.options.if_source_grows {
-            IfSourceGrows::UpToStartSize if grown => Ok(()),
+    /// The source must be what it was when the attempt began, and what its server says of it true.
+    fn check_after(
+        &mut self,
+        before: Option<&Identity>,
+        after: After,
+        ours: &[Digest],
+    ) -> Result<(), Trouble> {
+        let change = match (after, before) {
+            (After::Folder(after), Some(before)) => change(before, &after),
+            (After::Folder(_), None) => Change::Other,
+            (After::Site(judged), _) => {
+                if let Some(theirs) = judged.digest
+                    && !ours.iter().any(|ours| theirs.agrees_with(ours))
+                {
+                    let ours = ours.iter().find(|ours| ours.algorithm == theirs.algorithm);
+                    let ours = ours.map_or_else(String::new, ToString::to_string);
+                    return Err(self.refuted(format!("{} is {theirs} there, and {ours} here", self.origin)));
+                }
+                judged.change
+            }
+        };
+        match (change, self.job.options.if_source_grows) {
+            (Change::Same, _) | (Change::Grown, IfSourceGrows::UpToStartSize) => Ok(()),
             // What came in the meantime was read with the rest, or is sent now.
-            IfSourceGrows::Follow if grown => Err(Trouble::GoOn),
-            IfSourceGrows::Fail if grown => Err(self.grown().into()),
-            _ => Err(Trouble::Discard(self.changed())),
+            (Change::Grown, IfSourceGrows::Follow) => Err(Trouble::GoOn),
+            (Change::Grown, IfSourceGrows::Fail) => Err(self.grown().into()),
+            (Change::Other, _) => Err(Trouble::Discard(self.changed())),
         }
     }
 
@@ -430,14 +406,17 @@ impl Upload<'_> {
         }
     }
 
-    fn grown(&self) -> Fault {
-        Fault::new(FaultCode::FileChanged, format!("{} grew while it was sent", self.job.local))
+    fn grown(&mut self) -> Fault {
+        let why = format!("{} grew while it was sent", self.origin);
+        let fault = Fault::new(self.origin.changed_code(), why).with_class(FaultClass::Permanent);
+        self.at_origin(fault)
             .with_hint("if-source-grows says what else may be done: up-to-start-size, or follow")
     }
 
-    fn changed(&self) -> Fault {
-        Fault::new(FaultCode::FileChanged, format!("{} changed while it was sent", self.job.local))
-            .with_class(FaultClass::Transient)
+    pub(super) fn changed(&mut self) -> Fault {
+        let why = format!("{} changed while it was sent", self.origin);
+        let fault = Fault::new(self.origin.changed_code(), why).with_class(FaultClass::Transient);
+        self.at_origin(fault)
     }
 }
 

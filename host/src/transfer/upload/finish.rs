@@ -2,18 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::Origin;
 use super::run::Upload;
 use crate::crash;
 use crate::model::{
     ByteCount, Digest, Fault, FaultClass, FaultCode, FileInfo, FileKind, IfExists, Offset, Proof, Receipt,
+    RemotePath,
 };
 use crate::transfer::course::Trouble;
+use crate::transfer::effect::put_over;
 use crate::transfer::hash::Hasher;
-use crate::transfer::local::{Source, blocking, count_records, replace_mode};
-use crate::transfer::policy;
+use crate::transfer::local::{Records, Source, blocking, count_records, replace_mode};
+use crate::transfer::policy::{self, Proofs};
 use crate::transfer::pool::{Lease, Want};
 use crate::transfer::record::{Writes, compact};
 use crate::transfer::remote::Finish;
+use crate::transfer::sidecar;
 
 /// A part that the server has whole.
 pub(super) struct Complete {
@@ -21,6 +25,8 @@ pub(super) struct Complete {
     pub(super) length: u64,
     /// The source, as it was when the attempt began.
     pub(super) source: FileInfo,
+    /// The permission bits that the target is to have.
+    pub(super) mode: Option<u32>,
 }
 
 /// A part that is complete and verified; all that is left is its name.
@@ -32,13 +38,15 @@ pub(super) struct Verified {
     digests: Vec<Digest>,
     proof: Proof,
     resumed_from: u64,
+    /// The permission bits that the part was given.
+    mode: Option<u32>,
 }
 
 impl Upload<'_> {
     /// Verifies a complete part, and puts it in its place.
     pub(super) async fn verify(&mut self, mut lease: Lease, complete: Complete) -> Result<Receipt, Trouble> {
         let (job, part) = (self.job, self.part()?);
-        let Complete { digests, length, source } = complete;
+        let Complete { digests, length, source, mode } = complete;
         let compared = self.compare_with_server(&mut lease, &digests).await?;
         if lease.is_poisoned() {
             drop(lease);
@@ -48,17 +56,25 @@ impl Upload<'_> {
             let want = if apart { path.only(server) } else { path.rather(server) };
             lease = job.stop.unless(self.transfers.lease(&job.site, &want)).await?;
         }
-        let read_back = job.options.read_back && self.read_back(&mut lease, &digests).await?;
-        let name = job.local.to_string();
-        let expected = policy::check_expected(&name, &digests, job.options.expect.as_ref())?;
-        let counted = self.check_records().await?;
-        let proof = match (compared, expected, read_back, counted) {
-            (true, ..) => Proof::DigestOfServer,
-            (_, true, ..) => Proof::DigestExpected,
-            (_, _, true, _) => Proof::ReadBack,
-            (.., true) => Proof::RecordCount,
-            _ => Proof::SizeOnly,
+        // What came from another site is only to be counted on its way back.
+        let counts = self.origin.is_remote() && job.options.expect_records.is_some();
+        let read_back = match job.options.read_back || counts {
+            true => Some(self.read_back(&mut lease, &digests).await?),
+            false => None,
         };
+        let name = self.origin.to_string();
+        let expected = policy::check_expected(&name, &digests, job.options.expect.as_ref())?;
+        let beside = policy::check_sidecar(&name, &digests, self.sidecar.as_ref());
+        let sidecar = beside.map_err(|why| self.refuted(why))?;
+        let counted = self.check_records(read_back).await?;
+        let proofs = Proofs {
+            digest_of_server: compared,
+            digest_expected: expected,
+            sidecar,
+            read_back: read_back.is_some(),
+            records: counted,
+        };
+        let mode = self.set_mode(&mut lease, &part, mode).await?;
         if job.options.keep_mtime
             && let Some(modified) = source.modified
         {
@@ -73,7 +89,14 @@ impl Upload<'_> {
         let found =
             found.ok_or_else(|| Fault::new(FaultCode::FtpRemoteChanged, format!("{part} is gone")))?;
         let resumed_from = self.course.resumed_from;
-        let verified = Verified { part: compact(&found), length, digests, proof, resumed_from };
+        let verified = Verified {
+            part: compact(&found),
+            length,
+            digests,
+            proof: proofs.strongest(),
+            resumed_from,
+            mode,
+        };
         self.course.attempts.open = false;
         let mut writes = Writes::default().attempts(&self.course.attempts)?.verified(&verified)?;
         if let Some(header) = &mut self.header {
@@ -86,6 +109,40 @@ impl Upload<'_> {
         self.chunks.clear();
         self.verified = Some(verified.clone());
         self.place(lease, verified).await
+    }
+
+    /// Gives the part the permission bits of the source; those that it was given.
+    async fn set_mode(
+        &self,
+        lease: &mut Lease,
+        part: &RemotePath,
+        mode: Option<u32>,
+    ) -> Result<Option<u32>, Fault> {
+        let site = &self.job.site.name;
+        let Some(mode) = mode else {
+            if self.job.options.keep_mode {
+                tracing::info!(source = %self.origin, site, "the mode of the source isn't known");
+            }
+            return Ok(None);
+        };
+        let set = self.job.stop.unless(lease.set_mode(part, mode)).await?;
+        if !set {
+            tracing::info!(target_path = %self.job.remote, site, "the server doesn't set modes");
+        }
+        Ok(set.then_some(mode))
+    }
+
+    /// Writes what the options want beside the file, once that has its name.
+    async fn write_sidecar(&self, lease: &mut Lease, verified: &Verified) -> Result<(), Trouble> {
+        let Some(algorithm) = self.job.options.write_sidecar else { return Ok(()) };
+        let Some(digest) = verified.digests.iter().find(|digest| digest.algorithm == algorithm) else {
+            return Err(Fault::new(FaultCode::HostBug, "the digest for a sidecar wasn't computed").into());
+        };
+        let target = sidecar::path_of(&self.job.remote, algorithm)?;
+        let part = target.parent().join(&self.job.part.of(target.name(), 1))?;
+        let text = sidecar::written(self.job.remote.name(), digest);
+        let written = self.job.stop.unless(put_over(&mut **lease, &target, &part, &text)).await;
+        written.map_err(|fault| fault.while_doing(format_args!("writing the sidecar {target}")).into())
     }
 
     /// Whether the server's own digest of the part is equal; false when it has none.
@@ -107,22 +164,23 @@ impl Upload<'_> {
         if theirs.agrees_with(ours) {
             return Ok(true);
         }
-        Err(self.refuted(format!("{} is {ours}, and {theirs} on the server", self.job.local)))
+        Err(self.refuted(format!("{} is {ours}, and {theirs} on the server", self.origin)))
     }
 
-    /// Reads the whole part back and compares its digest.
-    async fn read_back(&mut self, lease: &mut Lease, digests: &[Digest]) -> Result<bool, Trouble> {
+    /// Reads the whole part back and compares its digest; gives the number of its records.
+    async fn read_back(&mut self, lease: &mut Lease, digests: &[Digest]) -> Result<u64, Trouble> {
         let (part, stop) = (self.part()?, &self.job.stop);
-        let mut hasher = Hasher::new(&[]);
+        let (mut hasher, mut records) = (Hasher::new(&[]), Records::default());
         stop.unless(lease.begin_retrieve(&part, Offset::ZERO)).await?;
         while let Some(bytes) = stop.unless(lease.read()).await? {
             // Hashing 256 KiB takes a tenth of a millisecond: no reason for a thread of its own.
             hasher.update(&bytes);
+            records.take(&bytes);
         }
         let finish = stop.unless(lease.finish()).await?;
         let theirs = hasher.digests();
         if theirs.iter().all(|digest| digests.contains(digest)) {
-            return Ok(true);
+            return Ok(records.count());
         }
         match finish {
             Finish::Unconfirmed(fault) => Err(fault.while_doing(format_args!("reading {part} back")).into()),
@@ -134,7 +192,7 @@ impl Upload<'_> {
 
     /// A digest that differs refutes the generation: once that may be an accident on the way, twice it
     /// isn't.
-    fn refuted(&mut self, why: String) -> Trouble {
+    pub(super) fn refuted(&mut self, why: String) -> Trouble {
         let fault = Fault::new(FaultCode::VerifyDigest, why);
         match &mut self.header {
             Some(header) if header.refuted == 0 => {
@@ -146,16 +204,22 @@ impl Upload<'_> {
     }
 
     /// Compares the number of records with the one expected; false when none is expected.
-    async fn check_records(&self) -> Result<bool, Fault> {
+    async fn check_records(&self, read_back: Option<u64>) -> Result<bool, Fault> {
         let Some(expected) = self.job.options.expect_records else {
             return Ok(false);
         };
-        let local = self.job.local.clone();
-        let counted = blocking(move || count_records(&Source::open(&local)?)).await?;
+        let counted = match (&self.origin, read_back) {
+            (Origin::Folder(local), _) => {
+                let local = local.clone();
+                blocking(move || count_records(&Source::open(&local)?)).await?
+            }
+            (Origin::Site(_), Some(counted)) => counted,
+            (Origin::Site(_), None) => return Ok(false),
+        };
         if counted == expected {
             return Ok(true);
         }
-        let why = format!("{} has {counted} records, not {expected} as expected", self.job.local);
+        let why = format!("{} has {counted} records, not {expected} as expected", self.origin);
         Err(Fault::new(FaultCode::VerifyRecords, why))
     }
 
@@ -174,6 +238,7 @@ impl Upload<'_> {
         }
         let target = stop.unless(lease.stat(&self.job.remote)).await?;
         if target.is_some_and(|target| target.same_file(&verified.part)) {
+            self.write_sidecar(&mut lease, &verified).await?;
             lease.give_back();
             return Ok(self.receipt(verified));
         }
@@ -191,6 +256,7 @@ impl Upload<'_> {
     /// Puts the verified part in its place.
     async fn place(&mut self, mut lease: Lease, verified: Verified) -> Result<Receipt, Trouble> {
         if self.job.options.direct {
+            self.write_sidecar(&mut lease, &verified).await?;
             lease.give_back();
             return Ok(self.receipt(verified));
         }
@@ -225,6 +291,7 @@ impl Upload<'_> {
             }
         }
         renamed?;
+        self.write_sidecar(&mut lease, &verified).await?;
         lease.give_back();
         Ok(self.receipt(verified))
     }
@@ -239,6 +306,7 @@ impl Upload<'_> {
             digests: verified.digests,
             proof: verified.proof,
             skipped: false,
+            mode: verified.mode,
             file: FileInfo { path: self.job.remote.to_string(), ..verified.part },
         }
     }
@@ -254,6 +322,7 @@ impl Upload<'_> {
             digests: Vec::new(),
             proof: Proof::SizeOnly,
             skipped: true,
+            mode: None,
             file: found,
         }
     }

@@ -2,22 +2,23 @@
 
 use super::attempt::{make_dirs, may_lack_folder};
 use super::finish::Verified;
+use super::origin::{Found, Origin};
 use crate::crash;
-use crate::model::{Direction, Fault, FaultCode, FileInfo, Receipt, RemotePath};
+use crate::model::{Digest, Direction, Fault, FaultCode, Receipt, RemotePath};
 use crate::transfer::course::{Course, Trouble};
 use crate::transfer::hash::HashState;
-use crate::transfer::local::Identity;
 use crate::transfer::policy;
 use crate::transfer::pool::{Lease, Member, Want};
 use crate::transfer::record::{Header, Saved, Whereabouts, Writes, compact};
 use crate::transfer::remote::{Features, Remote};
 use crate::transfer::throttle::Throttle;
-use crate::transfer::transfers::{Job, Transfers};
+use crate::transfer::transfers::{Errand, Job, Transfers};
 
 /// An upload under way.
 pub(super) struct Upload<'j> {
     pub(super) transfers: &'j Transfers,
-    pub(super) job: &'j Job<'j>,
+    pub(super) job: &'j Errand<'j>,
+    pub(super) origin: Origin,
     pub(super) course: Course<'j>,
     pub(super) throttle: Throttle,
     /// The generation; `None` before the first.
@@ -26,6 +27,10 @@ pub(super) struct Upload<'j> {
     pub(super) whereabouts: Whereabouts,
     /// The server of the session that this attempt began with, of a site with several.
     pub(super) met: Option<Member>,
+    /// What the source's sidecar says.
+    pub(super) sidecar: Option<Digest>,
+    /// What this attempt failed with happened at the origin.
+    pub(super) origin_failed: bool,
     /// Whether bytes of this generation may be on the server.
     pub(super) begun: bool,
     /// Whether the last session that wrote the part gave its final reply, so that nothing writes any
@@ -54,16 +59,25 @@ impl Transfers {
     /// policy says that the run is paused, or room has to be made first. `run.interrupted` and `run.cancelled` when it was stopped;
     /// `run.indeterminate` when it can't be known whether the file was put in its place.
     pub async fn upload(&self, job: Job<'_>) -> Result<Receipt, Fault> {
+        let (job, local) = job.split();
+        self.send(job, Origin::Folder(local)).await
+    }
+
+    /// Sends what is at `origin`.
+    pub(in crate::transfer) async fn send(&self, job: Errand<'_>, origin: Origin) -> Result<Receipt, Fault> {
         let saved = Saved::<Verified>::load(&*job.log).await?;
         let mut upload = Upload {
             transfers: self,
             job: &job,
+            origin,
             course: Course::new(self, &job, saved.attempts),
             throttle: self.throttle(&job),
             begun: saved.header.is_some(),
             header: saved.header,
             whereabouts: saved.whereabouts,
             met: None,
+            sidecar: None,
+            origin_failed: false,
             settled: false,
             append_only: false,
             folder_sought: false,
@@ -88,6 +102,7 @@ impl Upload<'_> {
             self.course.begin().await?;
             let before = self.header.as_ref().map_or(0, |header| header.may_send);
             self.met = None;
+            self.origin_failed = false;
             let trouble = match self.verified.clone() {
                 Some(verified) => self.conclude(verified).await,
                 None => self.attempt().await,
@@ -97,9 +112,10 @@ impl Upload<'_> {
                 Err(Trouble::Fault(fault)) if self.made_missing_folder(&fault).await => Trouble::GoOn,
                 Err(trouble) => trouble,
             };
+            let trouble = trouble.map(|fault| self.name_site(fault));
             match trouble {
                 Trouble::Fault(fault) => {
-                    if let Some(server) = self.met.take() {
+                    if let Some(server) = self.met.take().filter(|_| !self.origin_failed) {
                         server.lost(&fault);
                     }
                     let reached = self.header.as_ref().map_or(0, |header| header.may_send);
@@ -125,6 +141,16 @@ impl Upload<'_> {
                 }
             }
         }
+    }
+
+    /// Of a copy, says at which of both sites it failed.
+    fn name_site(&self, fault: Fault) -> Fault {
+        let Origin::Site(origin) = &self.origin else { return fault };
+        if !fault.code.as_str().starts_with("ftp.") {
+            return fault;
+        }
+        let site = if self.origin_failed { &origin.site.name } else { &self.job.site.name };
+        fault.while_doing(format_args!("site {site}"))
     }
 
     /// The fault that the transfer ends with. Where the rename may have happened on a server that is gone,
@@ -172,7 +198,7 @@ impl Upload<'_> {
     /// take STOR and say only afterwards that there is no such folder.
     async fn made_missing_folder(&mut self, fault: &Fault) -> bool {
         let parent = self.job.remote.parent();
-        if self.folder_sought || !may_lack_folder(fault) || parent.is_root() {
+        if self.folder_sought || self.origin_failed || !may_lack_folder(fault) || parent.is_root() {
             return false;
         }
         self.folder_sought = true;
@@ -189,15 +215,21 @@ impl Upload<'_> {
         self.job.stop.unless(made).await.unwrap_or(false)
     }
 
-    /// The first generation, of the source that `info` and `identity` describe.
-    pub(super) fn first_generation(&mut self, info: &FileInfo, identity: &Identity, features: &Features) {
+    /// The first generation, of the source as it was found; `features` are those of the target's server.
+    pub(super) fn first_generation(&mut self, found: &Found, features: &Features) {
+        let mut algorithms = policy::algorithms(&self.job.options, features);
+        // Both servers of a copy may be able to compare, and each something else.
+        algorithms
+            .extend(found.features().iter().flat_map(|origin| policy::algorithms(&self.job.options, origin)));
+        algorithms.sort();
+        algorithms.dedup();
         self.header = Some(Header {
-            direction: Direction::Upload,
+            direction: if self.origin.is_remote() { Direction::Copy } else { Direction::Upload },
             generation: 1,
             stale: Vec::new(),
-            source: compact(info),
-            identity: Some(identity.clone()),
-            algorithms: policy::algorithms(&self.job.options, features),
+            source: compact(&found.info),
+            identity: found.identity().cloned(),
+            algorithms,
             refuted: 0,
             may_send: 0,
             appending: false,
@@ -220,7 +252,11 @@ impl Upload<'_> {
             }
         }
         header.generation += 1;
+        // What the source is now, the next attempt finds out.
         header.identity = None;
+        header.source.size = None;
+        header.source.modified = None;
+        header.source.unique = None;
         header.may_send = 0;
         header.appending = false;
         self.begun = false;
@@ -304,7 +340,7 @@ impl Upload<'_> {
 }
 
 /// Remembers the part of a generation on a server that doesn't answer, to be removed when it is back.
-fn leave(transfers: &Transfers, job: &Job<'_>, generation: u32, server: &str) {
+fn leave(transfers: &Transfers, job: &Errand<'_>, generation: u32, server: &str) {
     let Ok(part) = job.remote.parent().join(&job.part.of(job.remote.name(), generation)) else { return };
     tracing::warn!(site = job.site.name, server, %part, "a part is left on a server that doesn't answer");
     if let Some(member) = transfers.member(&job.site, server) {

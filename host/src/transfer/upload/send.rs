@@ -19,7 +19,7 @@ use crate::transfer::record::{Header, Writes};
 use crate::transfer::remote::Remote;
 use crate::transfer::stop::StopKind;
 use crate::transfer::throttle::Throttle;
-use crate::transfer::transfers::Job;
+use crate::transfer::transfers::Errand;
 
 /// Why the loop ended.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) enum End {
 
 /// What a sending loop needs besides the session and the feed.
 pub(super) struct Send<'r> {
-    pub(super) job: &'r Job<'r>,
+    pub(super) job: &'r Errand<'r>,
     pub(super) clock: &'r dyn Clock,
     pub(super) options: &'r Options,
     pub(super) throttle: &'r mut Throttle,

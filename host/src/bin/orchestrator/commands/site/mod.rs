@@ -42,6 +42,8 @@ enum Command {
     Get(moves::Get),
     /// Send a file; goes on where it was, also after a kill
     Put(moves::Put),
+    /// Copy a file from one site to another; goes on where it was, also after a kill
+    Copy(moves::Copy),
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -54,6 +56,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         Command::Ls(args) => look::ls(context, &args),
         Command::Get(args) => moves::get(context, &args),
         Command::Put(args) => moves::put(context, &args),
+        Command::Copy(args) => moves::copy(context, &args),
     }
 }
 
@@ -62,5 +65,5 @@ fn transfers(config: &Config) -> Transfers {
     let clock = Arc::new(SystemClock::new());
     let connector = FtpConnector::new(clock.clone()).remembering(config.state.0.join(SERVERS));
     let connector = Arc::new(connector);
-    Transfers::new(connector, clock, config.transfer.options())
+    Transfers::new(connector, clock, config.transfer_options())
 }

@@ -1,4 +1,4 @@
-//! `site get` and `site put`: one file, without a run.
+//! `site get`, `site put` and `site copy`: one file, without a run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use orchestrator_host::model::{
 };
 use orchestrator_host::node::KeptLog;
 use orchestrator_host::transfer::{
-    Job, LocalFile, LocalRoot, MemoryLog, PartName, Stop, TransferLog, Transfers, Watch,
+    Errand, LocalFile, LocalRoot, MemoryLog, PartName, SiteFile, Stop, TransferLog, Transfers, Watch,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -50,18 +50,49 @@ pub(super) struct Put {
     target: Target,
 }
 
+/// Arguments of `site copy`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Copy {
+    /// Write the target itself, without a part and a rename: for servers that can't
+    #[arg(long)]
+    direct: bool,
+    /// NAME:PATH of the file; PATH starts at the site's root
+    #[arg(value_name = "FROM:PATH")]
+    source: Target,
+    /// NAME:PATH; a PATH that ends in a slash, or is empty, is a folder for it
+    #[arg(value_name = "TO:PATH")]
+    target: Target,
+}
+
 /// The one transfer of such a command.
 const TRANSFER: TransferId = TransferId { step: StepSeq(1), item: ItemId(0) };
 
 /// One file to move.
 struct Move {
-    direction: Direction,
+    /// For a copy, that of the target.
     site: Arc<Site>,
     remote: RemotePath,
-    local: LocalFile,
+    other: Other,
     options: TransferOptions,
     /// The target as it was typed.
     shown: String,
+}
+
+/// What a file is moved to, or from.
+enum Other {
+    To(LocalFile),
+    From(LocalFile),
+    FromSite(SiteFile),
+}
+
+impl Other {
+    fn direction(&self) -> Direction {
+        match self {
+            Self::To(_) => Direction::Download,
+            Self::From(_) => Direction::Upload,
+            Self::FromSite(_) => Direction::Copy,
+        }
+    }
 }
 
 pub(super) fn get(context: &Context, args: &Get) -> Result<Exit, Failure> {
@@ -76,10 +107,9 @@ pub(super) fn get(context: &Context, args: &Get) -> Result<Exit, Failure> {
     let local = local_file(&target)?;
     let config = context.config()?;
     let what = Move {
-        direction: Direction::Download,
         site: config.site(&args.source.site)?.clone(),
         remote,
-        local,
+        other: Other::To(local),
         options: TransferOptions::default(),
         shown: target.display().to_string(),
     };
@@ -100,11 +130,31 @@ pub(super) fn put(context: &Context, args: &Put) -> Result<Exit, Failure> {
     }
     let config = context.config()?;
     let what = Move {
-        direction: Direction::Upload,
         site: config.site(&args.target.site)?.clone(),
         shown: format!("{}:{remote}", args.target.site),
         remote,
-        local,
+        other: Other::From(local),
+        options: TransferOptions { direct: args.direct, ..TransferOptions::default() },
+    };
+    perform(context, &config, what)
+}
+
+pub(super) fn copy(context: &Context, args: &Copy) -> Result<Exit, Failure> {
+    let path = args.source.path.clone();
+    if path.is_root() {
+        return Err(Failure::usage("the path of a file is missing after the first colon"));
+    }
+    let mut remote = args.target.path.clone();
+    if args.target.is_folder {
+        remote = remote.join(path.name())?;
+    }
+    let config = context.config()?;
+    let site = config.site(&args.source.site)?.clone();
+    let what = Move {
+        site: config.site(&args.target.site)?.clone(),
+        shown: format!("{}:{remote}", args.target.site),
+        remote,
+        other: Other::FromSite(SiteFile { site, path }),
         options: TransferOptions { direct: args.direct, ..TransferOptions::default() },
     };
     perform(context, &config, what)
@@ -140,14 +190,13 @@ fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failu
         let watch = Teller {
             events,
             site: what.site.name.clone(),
-            direction: what.direction,
+            direction: what.other.direction(),
             name: what.remote.to_string(),
         };
         let stop = Stop::new();
-        let job = Job {
+        let errand = Errand {
             site: what.site.clone(),
             remote: what.remote.clone(),
-            local: what.local.clone(),
             options: options(&what, log.kept.is_some()),
             part: PartName { run: log.run, step: TRANSFER.step, item: TRANSFER.item },
             log: log.handle,
@@ -158,9 +207,10 @@ fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failu
         let mut progress = Progress::new(context);
         let mut signals = Signals::listen()?;
         let moving = async {
-            match what.direction {
-                Direction::Download => transfers.download(job).await,
-                Direction::Upload => transfers.upload(job).await,
+            match &what.other {
+                Other::To(local) => transfers.download(errand.with(local.clone())).await,
+                Other::From(local) => transfers.upload(errand.with(local.clone())).await,
+                Other::FromSite(file) => transfers.copy(errand, file.clone()).await,
             }
         };
         tokio::pin!(moving);
@@ -186,7 +236,7 @@ fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failu
             progress.event(&RunEvent::TransferFinished {
                 transfer: TRANSFER,
                 site: what.site.name.clone(),
-                direction: what.direction,
+                direction: what.other.direction(),
                 latency_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 outcome: outcome.clone(),
             });
@@ -210,15 +260,14 @@ struct Log {
 /// Where the transfer keeps its offsets: in the state folder, so that the same command goes on after
 /// a kill; in memory where the state folder can't be written.
 fn log(state: &Path, what: &Move) -> Result<Log, Failure> {
-    let way = match what.direction {
-        Direction::Download => "get",
-        Direction::Upload => "put",
+    let place = |site: &Site| format!("{}@{}:{}/{}", site.user, site.host, site.port, site.root);
+    let (way, other) = match &what.other {
+        Other::To(local) => ("get", path_of(local)),
+        Other::From(local) => ("put", path_of(local)),
+        Other::FromSite(file) => ("copy", format!("{} {}", place(&file.site), file.path)),
     };
-    let site = &what.site;
-    let place = format!("{}@{}:{}/{}", site.user, site.host, site.port, site.root);
-    let local = what.local.root.path().join(&what.local.inside);
     let direct = if what.options.direct { "direct" } else { "part" };
-    match KeptLog::open(state, &[way, direct, &place, what.remote.as_str(), &local.to_string_lossy()]) {
+    match KeptLog::open(state, &[way, direct, &place(&what.site), what.remote.as_str(), &other]) {
         Ok((kept, run)) => Ok(Log { handle: kept.handle(), kept: Some(kept), run }),
         Err(fault) if fault.code == FaultCode::StateUnwritable => {
             output::say(format_args!("warning: a kill would lose what has been moved: {fault}"));
@@ -231,6 +280,10 @@ fn log(state: &Path, what: &Move) -> Result<Log, Failure> {
         }
         Err(fault) => Err(fault.into()),
     }
+}
+
+fn path_of(local: &LocalFile) -> String {
+    local.root.path().join(&local.inside).to_string_lossy().into_owned()
 }
 
 /// The options of the transfer. With a log that lasts, it is left to be gone on with when attempts are
@@ -249,9 +302,10 @@ fn goes_on(fault: &Fault) -> bool {
 /// What is moved, as far as it can be told without reading it: a log that an earlier command left
 /// counts only for the same source.
 async fn source(transfers: &Transfers, what: &Move) -> Result<String, Failure> {
-    let found = match what.direction {
-        Direction::Download => transfers.stat(&what.site, &what.remote).await?,
-        Direction::Upload => what.local.root.stat(&what.local.inside).await?,
+    let found = match &what.other {
+        Other::To(_) => transfers.stat(&what.site, &what.remote).await?,
+        Other::From(local) => local.root.stat(&local.inside).await?,
+        Other::FromSite(file) => transfers.stat(&file.site, &file.path).await?,
     };
     Ok(found
         .map_or_else(String::new, |file| format!("{:?} {:?} {:?}", file.size, file.modified, file.unique)))
