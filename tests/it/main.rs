@@ -13,5 +13,6 @@ mod matrix;
 mod messages;
 mod midway;
 mod network;
+mod outside;
 mod support;
 mod tidy;

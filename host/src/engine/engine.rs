@@ -14,7 +14,9 @@ use super::outcome::unfit;
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, Claim, RunCreated, RunHead, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{
+    self, BlobId, Claim, RunCreated, RunHead, RunState, Sent, Signal, StepLog, Store, Stored, Summary,
+};
 use crate::model::{
     Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
 };
@@ -270,6 +272,30 @@ impl Engine {
         }
     }
 
+    /// Sends a run a signal; durable when it returns. A run that isn't live receives it later.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for one over a bound, [`Error::NotFound`], [`Error::Closed`], [`Error::State`].
+    pub async fn signal(&self, run: &RunId, signal: Signal) -> Result<Sent, Error> {
+        signal.check().map_err(Error::Input)?;
+        let live = self.live().runs.get(run).cloned();
+        let sent = match live {
+            Some(handle) => {
+                let sent = handle.shared().control.signal(&signal).await;
+                handle.shared().signals.knock();
+                sent
+            }
+            None => journal::signal_resting(self.store(), run, &signal, self.inner.clock.now()).await,
+        };
+        match sent {
+            Err(journal::Error::Closed { run }) => {
+                let head = self.store().head(&run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
+                Err(Error::Closed { run, status: Summary::decode(&head.summary)?.status })
+            }
+            sent => Ok(sent?),
+        }
+    }
+
     /// Goes on with every run that a process left behind, oldest first. Runs that may be the cause
     /// of crashes are paused instead.
     ///
@@ -481,6 +507,7 @@ fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {
         workflow: created.workflow.clone(),
         digest,
         started: created.began_at,
+        memory: created.memory().to_owned(),
         seed: created.seed,
     }
 }

@@ -7,6 +7,7 @@ use super::cursor::Cursor;
 use super::deliveries::Deliveries;
 use super::entry::{Ending, Fact, Stored};
 use super::error::Error;
+use super::remembered;
 use super::store::{BlobId, RunHead, Store};
 use super::summary::Summary;
 use super::writer::fold;
@@ -24,6 +25,8 @@ pub struct CheckReport {
     pub entries: u64,
     /// Blobs that runs refer to.
     pub blobs: u64,
+    /// Values and files that workflows remember across their runs.
+    pub remembered: u64,
     /// What is wrong, a line each; empty if nothing is.
     pub problems: Vec<String>,
 }
@@ -50,6 +53,10 @@ pub async fn check(store: &Arc<dyn Store>) -> Result<CheckReport, Error> {
         }
     }
     report.blobs = blobs.len() as u64;
+    match remembered::check(store).await {
+        Ok(count) => report.remembered = count,
+        Err(error) => report.problems.push(format!("what workflows remember: {error}")),
+    }
     Ok(report)
 }
 

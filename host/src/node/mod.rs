@@ -22,6 +22,7 @@ mod error;
 mod frame;
 mod kept;
 mod node;
+mod recall;
 mod server;
 mod sites;
 #[cfg(test)]
@@ -36,5 +37,6 @@ pub use node::{Node, Options, SERVERS, restore};
 pub use server::Serve;
 pub use sites::SiteBook;
 pub use wire::{
-    Counts, Entry, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary, ServerState, StateReport,
+    Counts, Entry, MemoryRow, MemoryTally, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary,
+    ServerState, StateReport,
 };

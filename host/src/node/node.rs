@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, watch};
 use super::access::Hold;
 use super::backups::Backups;
 use super::server::Serve;
-use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
+use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, recall, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{
     self, Cancelled, Engine, EngineOptions, ListFilter, PurgeFilter, ResumeOptions, RunHandle, RunSpec,
 };
-use crate::journal::{self, SledStore, Store};
+use crate::journal::{self, Sent, Signal, SledStore, Store};
 use crate::model::{Fault, Grants, RunId, RunStatus, Timestamp};
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
@@ -119,10 +119,22 @@ impl Node {
                     Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
                 }
             }
+            Request::Signal { run, name, payload, id } => {
+                let run = self.find(&run, &[]).await?;
+                let sent = self.engine.signal(&run, Signal { name, payload, id }).await;
+                let again = sent.map_err(|error| of_engine(error, None))? == Sent::Again;
+                Ok(Reply::Signalled { run, again })
+            }
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
             }
+            Request::Memories => recall::memories(&self.store).await,
+            Request::Recall { workflow, after, max } => {
+                recall::recall(&self.store, &workflow, after.as_deref(), max).await
+            }
+            Request::Remembered { workflow, key } => recall::value(&self.store, &workflow, &key).await,
+            Request::Forget { workflow, key } => recall::forget(&self.store, &workflow, key.as_deref()).await,
             Request::Check => {
                 let found = journal::check(&self.store).await.map_err(of_journal)?;
                 let holds = Counts { runs: found.runs, entries: found.entries, blobs: found.blobs };
@@ -319,7 +331,7 @@ fn bug(message: String) -> Error {
     Fault::new(crate::model::FaultCode::HostBug, message).into()
 }
 
-fn of_journal(error: journal::Error) -> Error {
+pub(super) fn of_journal(error: journal::Error) -> Error {
     match error {
         journal::Error::InUse { dir, pid } => Error::InUse { state: dir, pid },
         error => error.to_fault().into(),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, purge, resume, run, runs, site,
-    state,
+    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, memory, purge, resume, run, runs,
+    signal, site, state,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -96,8 +96,12 @@ pub(crate) enum Command {
     Logs(runs::Logs),
     /// Have a run cancelled; its workflow may clean up
     Cancel(cancel::Args),
+    /// Tell a run something, which its workflow receives now or later
+    Signal(signal::Args),
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
+    /// What workflows remember across their runs: list, get, remove it
+    Memory(memory::Args),
     /// Named remotes: add, list, test them; list, get and put files
     Site(site::Args),
     /// The state folder: is it whole?
@@ -151,6 +155,13 @@ mod tests {
             "orchestrator resume --last --workflow w.wasm",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",
             "orchestrator purge 01JD51 01JD52",
+            "orchestrator signal 01JD51 approval",
+            "orchestrator signal 01JD51 approval {\"by\":\"ada\"} --id 7",
+            "orchestrator memory list",
+            "orchestrator memory list nightly -o jsonl",
+            "orchestrator memory get nightly key",
+            "orchestrator memory remove nightly key",
+            "orchestrator memory remove nightly --all",
             "orchestrator site add p ftp://u@h/ --tls none --password-env PW",
             "orchestrator site list",
             "orchestrator site show p",
@@ -190,6 +201,8 @@ mod tests {
             "orchestrator purge",
             "orchestrator purge --dry-run",
             "orchestrator purge --older-than 30",
+            "orchestrator memory remove nightly",
+            "orchestrator memory remove nightly key --all",
             "orchestrator site ls p",
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
             "orchestrator site add p ftp://u@h/ --password hunter2",

@@ -121,6 +121,10 @@ async fn watch(
                     | Reply::Run { .. }
                     | Reply::Entries { .. }
                     | Reply::Servers { .. }
+                    | Reply::Signalled { .. }
+                    | Reply::Memories { .. }
+                    | Reply::Recalled { .. }
+                    | Reply::Forgotten { .. }
                     | Reply::Checked { .. }
                     | Reply::BackedUp { .. },
                 )

@@ -10,10 +10,12 @@ pub(crate) mod explain;
 pub(crate) mod ftpd;
 pub(crate) mod inspect;
 pub(crate) mod man;
+pub(crate) mod memory;
 pub(crate) mod purge;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod signal;
 pub(crate) mod site;
 pub(crate) mod state;
 
@@ -32,7 +34,9 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::History(args) => runs::history(context, args),
         Command::Logs(args) => runs::logs(context, args),
         Command::Cancel(args) => cancel::run(context, args),
+        Command::Signal(args) => signal::run(context, args),
         Command::Purge(args) => purge::run(context, args),
+        Command::Memory(args) => memory::run(context, args),
         Command::Site(args) => site::run(context, args),
         Command::State(args) => state::run(context, args),
         Command::Config(args) => config::run(context, args),
