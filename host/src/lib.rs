@@ -13,6 +13,7 @@
 //! | [`wasm`] | the one engine configuration, compile cache, limits |
 //! | [`capability`] | one file per WIT interface |
 //! | [`engine`] | runs: start, replay, go on, cancel |
+//! | [`schedule`] | when runs are begun: cron expressions in civil time |
 //! | [`ftpd`] | the embedded FTP(S) server |
 //! | [`config`] | the configuration file, as typed and as meant |
 //! | [`telemetry`] | listeners to run events |
@@ -28,6 +29,7 @@ pub mod wasm;
 
 pub mod capability;
 pub mod engine;
+pub mod schedule;
 
 pub mod ftpd;
 

@@ -20,9 +20,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("capability", &["wasm", "transfer", "journal", "model", "clock"]),
     // The engine hands the transfers that it was given on to the capabilities of a run.
     ("engine", &["capability", "wasm", "transfer", "journal", "model", "clock"]),
+    // Schedules begin runs by the engine's handle, and keep what became of them in the journal's store.
+    ("schedule", &["engine", "journal", "model", "clock"]),
     ("ftpd", &["model", "transfer"]),
     // What is configured becomes each part's own options.
-    ("config", &["model", "journal", "transfer", "wasm", "engine", "ftpd", "telemetry"]),
+    ("config", &["model", "journal", "transfer", "wasm", "engine", "schedule", "ftpd", "telemetry"]),
     (
         "node",
         &[
@@ -33,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wasm",
             "capability",
             "engine",
+            "schedule",
             "ftpd",
             "config",
             "telemetry",
@@ -51,6 +54,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("unftp_core", &["ftpd"]),
     ("unftp_sbe_fs", &["ftpd"]),
     ("rcgen", &["ftpd"]),
+    ("cron", &["schedule/expression"]),
+    // The times that the cron crate speaks in, and nothing else.
+    ("chrono", &["schedule/expression"]),
     ("rustls", &["transfer/ftp", "ftpd"]),
     ("cap_std", &["transfer", "ftpd"]),
     ("toml", &["config"]),

@@ -22,7 +22,7 @@ impl Host for Ctx {
         }
         self.stepping().await?;
         self.steps.save_checkpoint(&key, value.into()).await.map_err(trap)?;
-        self.time.set(self.steps.now());
+        self.arrived();
         self.checkpoints.insert(key);
         Ok(Ok(()))
     }

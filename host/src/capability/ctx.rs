@@ -24,8 +24,8 @@ use super::signals::Signals;
 use super::wasi::{self, Output, RunTime};
 use super::workers::Workers;
 use crate::clock::Clock;
-use crate::journal::{Call, Effect, Error, Halt, Recovery, StepLog};
-use crate::model::{Fault, FaultCode, PauseReason, RunEvent, RunId, StepSeq, Timestamp, WorkflowDigest};
+use crate::journal::{Call, Effect, Error, Halt, Recovery, StepLog, readable};
+use crate::model::{Fault, FaultCode, PauseReason, RunEvent, RunId, Timestamp, WorkflowDigest};
 use crate::transfer::Stop;
 use crate::wasm::{LimitReached, Limits, Meter};
 
@@ -129,11 +129,10 @@ impl Ctx {
     pub fn new(parts: Parts) -> Self {
         let seed = parts.run.seed;
         let time = Arc::new(RunTime::default());
-        time.set(parts.steps.now());
         let output = Arc::new(Output::new(parts.limits.print_bytes_max));
         let mut table = ResourceTable::new();
         table.set_max_capacity(parts.limits.handles_max);
-        Self {
+        let mut ctx = Self {
             wasi: wasi::context(seed, &time, &output),
             steps: parts.steps,
             run: parts.run,
@@ -152,6 +151,18 @@ impl Ctx {
             reported: Reported::default(),
             checkpoints: BTreeSet::new(),
             statuses: BTreeMap::new(),
+        };
+        ctx.arrived();
+        ctx
+    }
+
+    /// The journal has moved on: so has the guest's time, and after a retry its random numbers are others.
+    pub(super) fn arrived(&mut self) {
+        self.time.set(self.steps.now());
+        if let Some(seed) = self.steps.take_reseed() {
+            self.wasi = wasi::context(seed, &self.time, &self.output);
+            self.random = generator(seed, Stream::Workflow);
+            self.waits = generator(seed, Stream::Waits);
         }
     }
 
@@ -269,9 +280,17 @@ impl Ctx {
             })
             .await
             .map_err(trap)?;
-        self.time.set(self.steps.now());
+        self.arrived();
         if let Some(step) = live {
-            self.tell(step, kind, result.fault());
+            let fault = result.fault().cloned();
+            self.events.send(RunEvent::StepFinished { step, kind: kind.to_owned(), fault });
+        } else if self.steps.is_aloud() {
+            self.events.send(RunEvent::StepReplayed {
+                step: self.steps.last_step(),
+                kind: kind.to_owned(),
+                args: readable(args),
+                fault: result.fault().cloned(),
+            });
         }
         Ok(result)
     }
@@ -281,10 +300,6 @@ impl Ctx {
         self.flush_output().await?;
         self.meter.stepped();
         Ok(())
-    }
-
-    fn tell(&self, step: StepSeq, kind: &str, fault: Option<&Fault>) {
-        self.events.send(RunEvent::StepFinished { step, kind: kind.to_owned(), fault: fault.cloned() });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::model::{ByteCount, Direction, Fault, RunEvent, TransferId};
 use crate::transfer::Watch;
@@ -15,18 +15,24 @@ const EVENTS_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Events {
     sender: broadcast::Sender<RunEvent>,
+    /// Loses nothing: for replays, whose events are bounded by their journals.
+    listener: Option<mpsc::UnboundedSender<RunEvent>>,
 }
 
 impl Events {
-    /// A sender without listeners.
+    /// A sender for any number of listeners, each of which loses events when it is slow, and perhaps one
+    /// that loses none.
     #[must_use]
-    pub fn new() -> Self {
-        Self { sender: broadcast::Sender::new(EVENTS_MAX) }
+    pub fn new(listener: Option<mpsc::UnboundedSender<RunEvent>>) -> Self {
+        Self { sender: broadcast::Sender::new(EVENTS_MAX), listener }
     }
 
     /// Tells those who listen.
     pub fn send(&self, event: RunEvent) {
-        // It fails when nobody listens, which is as good.
+        // Sending fails when nobody listens, which is as good.
+        if let Some(listener) = &self.listener {
+            let _ = listener.send(event.clone());
+        }
         let _ = self.sender.send(event);
     }
 
@@ -39,7 +45,7 @@ impl Events {
 
 impl Default for Events {
     fn default() -> Self {
-        Self::new()
+        Self::new(None)
     }
 }
 

@@ -29,6 +29,8 @@ pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// The user's home folder.
 pub const HOME: &str = "HOME";
+/// The user's name, as the system's login sets it.
+pub const USER: &str = "USER";
 
 /// All names above with what they are for, for `--help` and `doctor`.
 pub const ALL: &[(&str, &str)] = &[
@@ -42,6 +44,7 @@ pub const ALL: &[(&str, &str)] = &[
     (XDG_CONFIG_HOME, "where the configuration is looked for"),
     (XDG_STATE_HOME, "where the state folder lies by default"),
     (HOME, "the home folder"),
+    (USER, "who pauses a schedule"),
     (CRASH_AT, "for tests: ends the process at this crash point"),
     (CRASH_TRACE, "for tests: writes down the crash points that are passed"),
 ];

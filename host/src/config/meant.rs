@@ -12,6 +12,7 @@ use super::quantity::{parse_duration, parse_size};
 use super::reader::Reader;
 use super::{Environment, Error, Flags, closest, environment, find, state_default, typed};
 use crate::model::{ByteCount, RateLimit, RetryPolicy, Site};
+use crate::schedule::Definition;
 use crate::transfer;
 
 /// Who said it.
@@ -114,6 +115,8 @@ pub struct Config {
     pub retry: BTreeMap<String, RetryPolicy>,
     /// All sites by name.
     pub sites: BTreeMap<String, Arc<Site>>,
+    /// Schedules by name, for `schedule apply`.
+    pub schedules: BTreeMap<String, Definition>,
 }
 
 impl Config {
@@ -191,6 +194,11 @@ impl Config {
             .iter()
             .map(|(name, site)| Ok((name.clone(), Arc::new(reader.site(name, site, &retry, zone)?))))
             .collect::<Result<_, Error>>()?;
+        let schedules = typed
+            .schedule
+            .iter()
+            .map(|(name, schedule)| Ok((name.clone(), reader.schedule(name, schedule, file)?)))
+            .collect::<Result<_, Error>>()?;
         Ok(Self {
             file: file.map(Path::to_owned),
             state,
@@ -201,6 +209,7 @@ impl Config {
             log_format,
             retry,
             sites,
+            schedules,
         })
     }
 

@@ -18,6 +18,7 @@ mod proxy;
 mod quantity;
 mod rate;
 mod reader;
+mod schedule;
 mod secret;
 mod suggest;
 #[cfg(test)]
@@ -32,5 +33,6 @@ pub use find::{Flags, Found, find, state_default};
 pub use meant::{Config, LogFormat, Origin, TransferSettings, WasmLimits};
 pub use quantity::{parse_duration, parse_size, show_duration, show_size};
 pub use rate::show_rate;
+pub use schedule::ZONE;
 pub use suggest::closest;
 pub use url::SiteUrl;

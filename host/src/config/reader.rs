@@ -10,11 +10,13 @@ use super::error::line_of;
 use super::proxy::TypedProxy;
 use super::quantity::{TypedDuration, TypedSize};
 use super::rate::{TypedRate, ZONE, is_zone};
+use super::schedule::Schedule;
 use super::{Error, SiteUrl, TransferSettings, WasmLimits, closest, typed};
 use crate::model::{
     DataMode, Endpoint, Proxy, RateLimit, RetryPolicy, SecretRef, Servers, Site, SiteLimits, TlsMode,
     TlsPolicy, TlsVerify,
 };
+use crate::schedule::Definition;
 
 /// A name that can stand in `NAME:PATH` and in a TOML header without quotes.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
@@ -174,6 +176,21 @@ impl<'a> Reader<'a> {
             jitter: given.jitter.unwrap_or(default.jitter),
             non_retryable: given.non_retryable.clone().unwrap_or_default(),
             on_exhausted: given.on_exhausted.unwrap_or(default.on_exhausted),
+        })
+    }
+
+    pub(super) fn schedule(
+        &self,
+        name: &str,
+        typed: &Spanned<Schedule>,
+        file: Option<&Path>,
+    ) -> Result<Definition, Error> {
+        typed.get_ref().meant(name, self.base, file).map_err(|(message, hint)| {
+            let wrong = self.wrong(typed, format!("[schedule.{name}]: {message}"));
+            match hint {
+                Some(hint) => wrong.with_hint(hint),
+                None => wrong,
+            }
         })
     }
 

@@ -12,6 +12,7 @@ use super::meant::LogFormat;
 use super::proxy::TypedProxy;
 use super::quantity::{TypedDuration, TypedSize};
 use super::rate::TypedRate;
+use super::schedule::Schedule;
 use super::secret::TypedSecret;
 use super::url::TypedUrl;
 use crate::model::{Balance, DataMode, Exhausted, Jitter, NameEncoding, TlsMode, TlsVerify};
@@ -35,6 +36,9 @@ pub(super) struct File {
     /// FTP and FTPS servers by name.
     #[schemars(with = "BTreeMap<String, Site>")]
     pub(super) site: BTreeMap<String, Spanned<Site>>,
+    /// Schedules by name; `schedule apply` makes those of the state the same.
+    #[schemars(with = "BTreeMap<String, Schedule>")]
+    pub(super) schedule: BTreeMap<String, Spanned<Schedule>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

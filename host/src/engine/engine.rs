@@ -15,7 +15,7 @@ use super::{Error, Sites};
 use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
 use crate::clock::Clock;
 use crate::journal::{
-    self, BlobId, Claim, RunCreated, RunHead, RunState, Sent, Signal, StepLog, Store, Stored, Summary,
+    self, BlobId, NewFiring, RunCreated, RunState, Sent, Signal, StepLog, Store, Stored, Summary,
 };
 use crate::model::{
     Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
@@ -140,21 +140,33 @@ impl Engine {
     /// [`Error::Refused`] for a component that doesn't fit, [`Error::Input`], [`Error::Unready`],
     /// [`Error::State`], [`Error::Stopping`].
     pub async fn submit(&self, spec: RunSpec) -> Result<RunHandle, Error> {
+        self.begin(spec, None).await
+    }
+
+    /// Begins a run, as that of a firing under an id of its own if it is one's.
+    pub(super) async fn begin(
+        &self,
+        spec: RunSpec,
+        firing: Option<(RunId, NewFiring)>,
+    ) -> Result<RunHandle, Error> {
         let input = spec.input.to_string();
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
         }
-        self.inner.sites.ready(&spec.grants).map_err(Error::Unready)?;
+        self.ready(&spec.grants)?;
         let component = Bytes::from(spec.component);
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
         let began_at = self.inner.clock.now();
-        let run = RunId::new(began_at, random()?);
+        let (run, firing) = match firing {
+            Some((run, firing)) => (run, Some(firing)),
+            None => (RunId::new(began_at, random()?), None),
+        };
         let created = RunCreated {
             run: run.clone(),
             workflow: spec.name,
             component: blob,
-            input: self.keep(input.clone()).await?,
+            input: self.keep(input).await?,
             grants: spec.grants,
             seed: random()?,
             host: env!("CARGO_PKG_VERSION").to_owned(),
@@ -164,13 +176,11 @@ impl Engine {
             checkpoints: Vec::new(),
             statuses: Vec::new(),
         };
-        let facts = facts(&created, digest);
-        let grants = created.grants.clone();
-        let steps =
-            StepLog::create(Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock), created).await?;
-        let handle = RunHandle::new(run, steps.control());
-        let reach = self.reach(handle.id(), grants, spec.rate_limit);
-        self.start(guest, steps, facts, reach, input, handle, false).await
+        let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
+        let steps = StepLog::create_for(store, clock, created.clone(), firing).await?;
+        let handle = RunHandle::new(run, steps.control(), None);
+        let drive = self.drive((digest, guest), steps, created, spec.rate_limit, handle, false).await?;
+        self.start(drive).await
     }
 
     /// Goes on with a run where it was. A run that this process drives already is given as it is.
@@ -188,31 +198,38 @@ impl Engine {
         }
         let store = &self.inner.store;
         let head = store.head(run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
-        let status = Summary::decode(&head.summary)?.status;
-        if status.is_closed() {
-            return Err(Error::Closed { run: run.clone(), status });
+        let summary = Summary::decode(&head.summary)?;
+        if summary.status.is_closed() {
+            return Err(Error::Closed { run: run.clone(), status: summary.status });
         }
-        let (claim, head) = store.claim(run).await?;
+        if summary.why == Some(PauseReason::Imported) {
+            return Err(Error::Unready(imported(run)));
+        }
         let another = match how.workflow {
-            Some(component) => Some(self.rehearse(component, &claim, &head).await?),
+            Some(component) => Some(self.rehearsed(run, component).await?),
             None => None,
         };
+        let (claim, head) = store.claim(run).await?;
         let (mut steps, mut state) =
             StepLog::open(Arc::clone(store), Arc::clone(&self.inner.clock), claim, &head).await?;
         if let Some(component) = another {
             steps.repin(component).await?;
             state.created.component = component;
         }
-        let handle = RunHandle::new(run.clone(), steps.control());
+        let handle = RunHandle::new(run.clone(), steps.control(), None);
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
         }
         // A run that is being cancelled cleans up as far as it can.
-        if state.cancel.is_none() {
-            self.inner.sites.ready(&state.created.grants).map_err(Error::Unready)?;
+        if state.cancel.is_none()
+            && let Err(unready) = self.ready(&state.created.grants)
+        {
+            // Nothing has happened to the run that could be its fault.
+            steps.release().await?;
+            return Err(unready);
         }
         let component = self.component(&state).await?;
-        let (digest, guest) = match self.load(component.to_vec()).await {
+        let loaded = match self.load(component.to_vec()).await {
             Ok(loaded) => loaded,
             Err(Error::Refused(refusal)) => {
                 return self.put_aside(handle, steps, PauseReason::Trapped, unfit(&refusal)).await;
@@ -234,11 +251,8 @@ impl Engine {
                 shared.signals.told();
             }
         }
-        let input = journal::load(store.as_ref(), state.created.input.clone()).await?;
-        let input = String::from_utf8_lossy(&input).into_owned();
-        let facts = facts(&state.created, digest);
-        let reach = self.reach(handle.id(), state.created.grants, how.rate_limit);
-        self.start(guest, steps, facts, reach, input, handle, true).await
+        let drive = self.drive(loaded, steps, state.created, how.rate_limit, handle, true).await?;
+        self.start(drive).await
     }
 
     /// Asks for a run to be cancelled; durable when it returns. The guest is told by its next step,
@@ -296,23 +310,6 @@ impl Engine {
         }
     }
 
-    /// Goes on with every run that a process left behind, oldest first. Runs that may be the cause
-    /// of crashes are paused instead.
-    ///
-    /// # Errors
-    /// [`Error::State`].
-    pub async fn recover(&self) -> Result<Vec<RunHandle>, Error> {
-        let statuses = vec![RunStatus::Running, RunStatus::Cancelling];
-        let filter = super::ListFilter { statuses, before: None, max: usize::MAX };
-        let mut handles = Vec::new();
-        for line in self.list(&filter).await?.into_iter().rev().filter(|line| !line.live) {
-            handles.push(
-                self.resume(&line.run, ResumeOptions { unasked: true, ..ResumeOptions::default() }).await?,
-            );
-        }
-        Ok(handles)
-    }
-
     /// Ends in good order: takes no new run, interrupts all, and waits until their offsets are
     /// committed.
     pub async fn stop(&self) {
@@ -340,8 +337,23 @@ impl Engine {
         &self.inner.store
     }
 
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Fails where a site or a folder of the run isn't there just now.
+    pub(super) fn ready(&self, grants: &Grants) -> Result<(), Error> {
+        self.inner.sites.ready(grants).map_err(Error::Unready)
+    }
+
     pub(super) fn is_live(&self, run: &RunId) -> bool {
         self.live().runs.contains_key(run)
+    }
+
+    /// The run, if this process drives it.
+    #[must_use]
+    pub fn handle(&self, run: &RunId) -> Option<RunHandle> {
+        self.live().runs.get(run).cloned()
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -354,7 +366,7 @@ impl Engine {
     }
 
     /// A component, compiled and linked.
-    async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
+    pub(super) async fn load(&self, bytes: Vec<u8>) -> Result<(WorkflowDigest, Guest), Error> {
         let tools = self.tools().await?;
         let loaded = tools.runtime.load(bytes).await?;
         let guest = Guest::link(&tools.linker, &loaded.component)?;
@@ -371,46 +383,14 @@ impl Engine {
         self.inner.tools.get_or_try_init(make).await
     }
 
-    /// Has another component go along all that a run has recorded, without any effect, and keeps it
-    /// where it did the same.
-    async fn rehearse(&self, component: Vec<u8>, claim: &Claim, head: &RunHead) -> Result<BlobId, Error> {
-        let rehearsed = async {
-            let (digest, guest) = self.load(component.clone()).await?;
-            let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
-            let (steps, state) = StepLog::rehearse(store, clock, claim.clone(), head).await?;
-            let input = journal::load(self.store().as_ref(), state.created.input.clone()).await?;
-            let drive = Drive {
-                runtime: self.tools().await?.runtime.clone(),
-                guest,
-                handle: RunHandle::new(head.run.clone(), steps.control()),
-                steps,
-                facts: facts(&state.created, digest),
-                reach: self.reach(&head.run, state.created.grants, None),
-                input: String::from_utf8_lossy(&input).into_owned(),
-                clock: Arc::clone(&self.inner.clock),
-                resumed: true,
-            };
-            match drive.rehearse().await {
-                Some(fault) => {
-                    Err(Error::Unlike(fault.while_doing("try the other workflow on what is recorded")))
-                }
-                None => Ok(self.store().put_blob(component.into()).await?),
-            }
-        };
-        let rehearsed = rehearsed.await;
-        if rehearsed.is_err() {
-            self.store().release(claim).await?;
-        }
-        rehearsed
-    }
-
     fn reach(&self, run: &RunId, grants: Grants, rate_limit: Option<u64>) -> Reach {
         let all = self.inner.transfers.of_run(run);
         let transfers = rate_limit.map_or_else(|| all.clone(), |rate| all.limited_to(rate));
         Reach::new(grants, Arc::clone(&self.inner.sites), transfers)
     }
 
-    async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
+    /// The component of a run, as it is stored.
+    pub(super) async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
         let id: BlobId = state.created.component;
         let missing = || journal::Error::Damaged { what: format!("the workflow {id} isn't in the store") };
         Ok(self.inner.store.blob(id).await?.ok_or_else(missing)?)
@@ -437,18 +417,34 @@ impl Engine {
         Ok(handle)
     }
 
-    async fn start(
+    /// All that a run is driven with.
+    pub(super) async fn drive(
         &self,
-        guest: Guest,
-        mut steps: StepLog,
-        facts: RunFacts,
-        reach: Reach,
-        input: String,
+        (digest, guest): (WorkflowDigest, Guest),
+        steps: StepLog,
+        created: RunCreated,
+        rate_limit: Option<u64>,
         handle: RunHandle,
         resumed: bool,
-    ) -> Result<RunHandle, Error> {
-        let tools = self.tools().await?;
-        let run = facts.run.clone();
+    ) -> Result<Drive, Error> {
+        let input = journal::load(self.store().as_ref(), created.input.clone()).await?;
+        Ok(Drive {
+            runtime: self.tools().await?.runtime.clone(),
+            guest,
+            steps,
+            facts: facts(&created, digest),
+            reach: self.reach(handle.id(), created.grants, rate_limit),
+            input: String::from_utf8_lossy(&input).into_owned(),
+            clock: Arc::clone(&self.inner.clock),
+            handle,
+            resumed,
+        })
+    }
+
+    /// Has a run driven by a task of its own.
+    async fn start(&self, mut drive: Drive) -> Result<RunHandle, Error> {
+        let handle = drive.handle.clone();
+        let run = handle.id().clone();
         let stopping = {
             let mut live = self.live();
             if !live.stopping {
@@ -457,20 +453,9 @@ impl Engine {
             live.stopping
         };
         if stopping {
-            steps.release().await?;
+            drive.steps.release().await?;
             return Err(Error::Stopping);
         }
-        let drive = Drive {
-            runtime: tools.runtime.clone(),
-            guest,
-            steps,
-            facts,
-            reach,
-            input,
-            clock: Arc::clone(&self.inner.clock),
-            handle: handle.clone(),
-            resumed,
-        };
         let (engine, told) = (self.clone(), handle.clone());
         tokio::spawn(async move {
             let guests = Arc::clone(&engine.inner.guests);
@@ -495,8 +480,15 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// A run that came from another state may be going on there.
+fn imported(run: &RunId) -> Fault {
+    let why = format!("run {run} comes from another state, where it may be going on");
+    Fault::new(FaultCode::Other("run.imported".to_owned()), why)
+        .with_hint(format!("resume it there; here `orchestrator replay {run}` shows what it did"))
+}
+
 /// A run whose guest is at work can't change its code.
-fn under_way(run: &RunId) -> Fault {
+pub(super) fn under_way(run: &RunId) -> Fault {
     Fault::new(FaultCode::CallInvalid, format!("run {run} is under way"))
         .with_hint("interrupt the command that drives it, then resume it as you wish")
 }
@@ -513,7 +505,7 @@ fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {
 }
 
 /// Bytes from the operating system: what nobody can guess.
-fn random<const N: usize>() -> Result<[u8; N], Error> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::Setup(format!("the system gives no random bytes: {error}")))?;

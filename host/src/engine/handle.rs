@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::capability::{Events, Signals};
 use crate::journal::Control;
@@ -37,8 +37,13 @@ pub(super) struct Shared {
 }
 
 impl RunHandle {
-    pub(super) fn new(run: RunId, control: Control) -> Self {
-        let events = Events::new();
+    /// Of a run that is about to be driven. `listener` is told everything, however slow it is.
+    pub(super) fn new(
+        run: RunId,
+        control: Control,
+        listener: Option<mpsc::UnboundedSender<RunEvent>>,
+    ) -> Self {
+        let events = Events::new(listener);
         let first = Mutex::new(Some(events.subscribe()));
         let shared = Shared {
             run,

@@ -11,7 +11,10 @@
 //! | `handle` | [`RunHandle`]: one live run, for those who watch or stop it |
 //! | `drive` | one run from its instantiation to its outcome |
 //! | `outcome` | what a guest's end means for its run |
+//! | `pinned`, `recover` | runs of schedules; runs that a process left behind |
 //! | `look` | listings and histories: reading without driving |
+//! | `replay` | once more along what is recorded, without effect |
+//! | `retry`, `purge` | runs that have ended: going back, and being forgotten |
 //! | `error` | why a run isn't begun or found |
 
 mod engine;
@@ -19,7 +22,12 @@ mod handle;
 
 mod drive;
 mod outcome;
+mod pinned;
+
 mod purge;
+mod recover;
+mod replay;
+mod retry;
 
 mod look;
 
@@ -31,6 +39,7 @@ pub use error::Error;
 pub use handle::RunHandle;
 pub use look::{ListFilter, RunDetail, RunLine};
 pub use purge::PurgeFilter;
+pub use replay::{ReplayEnd, ReplayOptions, Replayed};
 
 #[cfg(test)]
 mod tests;

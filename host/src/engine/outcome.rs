@@ -3,7 +3,7 @@
 use crate::capability::Halted;
 use crate::journal::{Error, Halt, StepLog};
 use crate::model::{ByteCount, Fault, FaultCode, PauseReason, RunOutcome};
-use crate::wasm::{Refusal, Trap, TrapKind};
+use crate::wasm::{Refusal, Trap, TrapKind, frames};
 
 /// The most bytes of a result.
 const OUTPUT_BYTES_MAX: usize = 1 << 20;
@@ -18,8 +18,8 @@ pub(super) enum End {
     Done(String),
     /// It returned a failure.
     Failed(Fault),
-    /// It was stopped.
-    Halted(Halt),
+    /// It was stopped, at this place: its functions, innermost first.
+    Halted(Halt, Vec<String>),
     /// It trapped: its own doing.
     Trapped(Fault),
     /// It returned after it had been told that its run is cancelled, or was dropped for that.
@@ -35,37 +35,23 @@ impl End {
                 Err(fault) => Self::Failed(fault),
             },
             Ok(Err(fault)) => Self::Failed(fault),
-            Err(error) => match error.downcast::<Halted>() {
-                Ok(Halted(halt)) => Self::Halted(halt),
-                Err(error) => Self::Trapped(trapped(&Trap::from_error(&error), last_words)),
-            },
+            Err(error) => {
+                let at = frames(&error);
+                match error.downcast::<Halted>() {
+                    Ok(Halted(Halt::Diverged(mut divergence))) => {
+                        divergence.at.clone_from(&at);
+                        Self::Halted(Halt::Diverged(divergence), at)
+                    }
+                    Ok(Halted(halt)) => Self::Halted(halt, at),
+                    Err(error) => Self::Trapped(trapped(&Trap::from_error(&error), last_words)),
+                }
+            }
         }
     }
 
     /// Whether what goes on in the background may finish by itself.
     pub(super) fn is_return(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(_))
-    }
-
-    /// What the end of a rehearsal says against the component; `None` when it did all that is recorded.
-    pub(super) async fn against(self, steps: &mut StepLog) -> Option<Fault> {
-        let halt = match self {
-            // Its end is its own where nothing that is recorded comes after it.
-            Self::Done(_) | Self::Failed(_) => match steps.finish(Ok(String::new())).await {
-                Ok(()) => return None,
-                Err(halt) => halt,
-            },
-            Self::Trapped(fault) => return Some(fault),
-            Self::Cancelled => Halt::Cancelled,
-            Self::Halted(halt) => halt,
-        };
-        match halt {
-            Halt::Rehearsed => None,
-            Halt::Diverged(divergence) => Some(divergence.to_fault()),
-            Halt::Pause(_, fault) => Some(*fault),
-            Halt::State(error) => Some(error.to_fault()),
-            Halt::Interrupted | Halt::Cancelled => Some(crate::transfer::StopKind::Interrupt.fault()),
-        }
     }
 
     /// Writes it to the journal.
@@ -75,7 +61,7 @@ impl End {
             Self::Failed(fault) => finish(steps, Err(fault)).await,
             Self::Trapped(fault) => pause(steps, PauseReason::Trapped, fault).await,
             Self::Cancelled => cancel(steps).await,
-            Self::Halted(halt) => Err(halt),
+            Self::Halted(halt, _) => Err(halt),
         };
         match written {
             Ok(outcome) => outcome,

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cursor::Cursor;
+use super::cursor;
 use super::deliveries::Deliveries;
 use super::entry::{Ending, Fact, Stored};
 use super::error::Error;
 use super::remembered;
-use super::store::{BlobId, RunHead, Store};
+use super::store::{BlobId, FiringKey, RunHead, Store};
 use super::summary::Summary;
 use super::writer::fold;
 use crate::model::{RunId, Timestamp};
@@ -23,10 +23,12 @@ pub struct CheckReport {
     pub runs: u64,
     /// Entries of all runs.
     pub entries: u64,
-    /// Blobs that runs refer to.
+    /// Blobs that runs and schedules refer to.
     pub blobs: u64,
     /// Values and files that workflows remember across their runs.
     pub remembered: u64,
+    /// Schedules.
+    pub schedules: u64,
     /// What is wrong, a line each; empty if nothing is.
     pub problems: Vec<String>,
 }
@@ -52,12 +54,50 @@ pub async fn check(store: &Arc<dyn Store>) -> Result<CheckReport, Error> {
             }
         }
     }
+    check_schedules(store, &mut report, &mut blobs).await?;
     report.blobs = blobs.len() as u64;
     match remembered::check(store).await {
         Ok(count) => report.remembered = count,
         Err(error) => report.problems.push(format!("what workflows remember: {error}")),
     }
     Ok(report)
+}
+
+/// Whether each schedule has its component, and its firings can be read.
+async fn check_schedules(
+    store: &Arc<dyn Store>,
+    report: &mut CheckReport,
+    blobs: &mut HashMap<BlobId, u64>,
+) -> Result<(), Error> {
+    let mut after: Option<String> = None;
+    loop {
+        let schedules = store.schedules(after.as_deref(), PAGE).await?;
+        let Some((last, _)) = schedules.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (name, schedule) in &schedules {
+            report.schedules += 1;
+            let component = Stored::Blob { id: schedule.component, bytes: u64::MAX };
+            let sound = match check_blob(store, &component, blobs).await {
+                Ok(()) => check_firings(store, name).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sound {
+                report.problems.push(format!("schedule {name}: {error}"));
+            }
+        }
+    }
+}
+
+async fn check_firings(store: &Arc<dyn Store>, schedule: &str) -> Result<(), Error> {
+    let mut before: Option<FiringKey> = None;
+    loop {
+        // A run that a firing names may have been removed since, so only the reading tells.
+        let firings = store.firings(schedule, before.as_ref(), PAGE).await?;
+        match firings.into_iter().next_back() {
+            Some(last) => before = Some(last.key),
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn check_run(
@@ -75,7 +115,7 @@ async fn check_run(
     }
     let component = Stored::Blob { id: state.created.component, bytes: u64::MAX };
     check_blob(store, &component, blobs).await?;
-    let mut cursor = Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq);
+    let mut cursor = cursor::whole(store, head);
     while let Some(entry) = cursor.next().await? {
         for stored in named(&entry.fact) {
             check_blob(store, stored, blobs).await?;

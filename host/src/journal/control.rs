@@ -129,7 +129,14 @@ pub async fn cancel_resting(
             Some(PauseReason::Exhausted | PauseReason::NoSpace | PauseReason::Asked) => {
                 vec![Fact::Unpaused, asked]
             }
-            Some(_) => {
+            Some(
+                PauseReason::Trapped
+                | PauseReason::Diverged
+                | PauseReason::Indeterminate
+                | PauseReason::Suspected
+                | PauseReason::Restored
+                | PauseReason::Imported,
+            ) => {
                 after = RunStatus::Cancelled;
                 vec![Fact::Ended(Ending::Cancelled)]
             }

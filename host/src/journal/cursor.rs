@@ -2,29 +2,53 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::disk;
+use super::disk::{self, Wanted};
 use super::entry::Entry;
 use super::error::Error;
-use super::store::Store;
+use super::store::{RunHead, Store};
 use crate::model::RunId;
 
 /// Bytes of entries read at a time: large enough that the store is asked seldom, small enough that a
 /// thousand replaying runs fit into memory.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// Bytes of entries that are kept from a first reading for a second one. Most journals are shorter; a
-/// longer one is read twice.
-const KEPT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of entries that all runs of the process together keep from a first reading for a second one. A
+/// journal for which there is no room is read twice: that takes half as long again, and no memory.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// How many bytes are kept.
+static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Entries as they are stored, from number `first` on.
 #[derive(Debug)]
 pub(super) struct Kept {
     first: u64,
     entries: VecDeque<Bytes>,
-    bytes: usize,
+    room: Room,
+}
+
+/// A part of the room that kept entries may take.
+#[derive(Debug, Default)]
+struct Room(usize);
+
+impl Room {
+    /// Makes it larger, if there is more.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let grown = |kept: usize| Some(kept + bytes).filter(|kept| *kept <= KEPT_BYTES_MAX);
+        let fits = KEPT_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok();
+        self.0 += if fits { bytes } else { 0 };
+        fits
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        KEPT_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
 }
 
 /// A place in a journal.
@@ -41,17 +65,41 @@ pub(super) struct Cursor {
     front: Option<Entry>,
     /// What was passed, for another cursor.
     kept: Option<Kept>,
+    /// The room of a page that another cursor kept.
+    room: Option<Room>,
+    wanted: Wanted,
+}
+
+/// A cursor over all of a run's journal, as of `head`.
+pub(super) fn whole(store: &Arc<dyn Store>, head: &RunHead) -> Cursor {
+    Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq)
 }
 
 impl Cursor {
     /// Stands before entry `first`; ends after entry `last`.
     pub(super) fn new(store: Arc<dyn Store>, run: RunId, first: u64, last: u64) -> Self {
-        Self { store, run, page: VecDeque::new(), next: first, last, front: None, kept: None }
+        Self {
+            store,
+            run,
+            page: VecDeque::new(),
+            next: first,
+            last,
+            front: None,
+            kept: None,
+            room: None,
+            wanted: Wanted::Whole,
+        }
+    }
+
+    /// The same, and gives only that much of each entry.
+    pub(super) fn wanting(mut self, wanted: Wanted) -> Self {
+        self.wanted = wanted;
+        self
     }
 
     /// The same, and it keeps what it passes, if that isn't too much.
     pub(super) fn keeping(mut self) -> Self {
-        self.kept = Some(Kept { first: self.next, entries: VecDeque::new(), bytes: 0 });
+        self.kept = Some(Kept { first: self.next, entries: VecDeque::new(), room: Room::default() });
         self
     }
 
@@ -66,6 +114,7 @@ impl Cursor {
             let passed = usize::try_from(self.next - kept.first).unwrap_or(usize::MAX);
             kept.entries.drain(..passed.min(kept.entries.len()));
             self.page = kept.entries;
+            self.room = Some(kept.room);
         }
         self
     }
@@ -94,15 +143,27 @@ impl Cursor {
             if let Some(bytes) = self.page.pop_front() {
                 self.keep(bytes);
             }
+            if self.page.is_empty() {
+                self.room = None;
+            }
         }
         Ok(entry)
     }
 
+    /// The next entry with everything in it, past which the cursor goes.
+    pub(super) async fn next_whole(&mut self) -> Result<Option<Entry>, Error> {
+        let wanted = std::mem::replace(&mut self.wanted, Wanted::Whole);
+        self.front = None;
+        let next = self.next().await;
+        self.wanted = wanted;
+        next
+    }
+
     fn keep(&mut self, bytes: Bytes) {
         if let Some(kept) = &mut self.kept {
-            kept.bytes += bytes.len();
-            kept.entries.push_back(bytes);
-            if kept.bytes > KEPT_BYTES_MAX {
+            if kept.room.grow(bytes.len()) {
+                kept.entries.push_back(bytes);
+            } else {
                 self.kept = None;
             }
         }
@@ -122,8 +183,7 @@ impl Cursor {
             }
             self.page = page.into();
         }
-        let bytes = &self.page[0];
-        disk::decode(bytes).map(Some).map_err(|error| match error {
+        disk::decode(&self.page[0], self.wanted).map(Some).map_err(|error| match error {
             Error::Damaged { what } => {
                 Error::damaged(format!("entry {} of run {}: {what}", self.next, self.run))
             }

@@ -33,11 +33,22 @@ pub(super) fn encode(entry: &Entry) -> Result<Bytes, Error> {
         .map_err(|error| Error::bug(format!("an entry can't be encoded: {error}")))
 }
 
+/// How much of an entry is wanted. What is left out stands there empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All of it.
+    Whole,
+    /// All but the words of calls, which only people read: for a replay, which compares fingerprints.
+    Replay,
+    /// Nor results, but those that are checkpoints: for the fold.
+    Fold,
+}
+
 /// Decodes an entry.
 ///
 /// # Errors
 /// [`Error::Version`] for a later format, [`Error::Damaged`] for bytes that are no entry.
-pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Error> {
+pub(super) fn decode(bytes: &Bytes, wanted: Wanted) -> Result<Entry, Error> {
     let (&format, rest) = bytes.split_first().ok_or_else(|| Error::damaged("an entry is empty"))?;
     if format != ENTRY_FORMAT {
         return Err(Error::Version {
@@ -51,7 +62,32 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Error> {
     if !left.is_empty() {
         return Err(Error::damaged(format!("an entry has {} bytes too many", left.len())));
     }
-    Ok(Entry { at: Timestamp(at), fact: shape.into_fact()? })
+    let fact = match shape {
+        Shape::StepFinished { step, call, result, fault, checkpoint, cancel_told }
+            if wanted != Wanted::Whole =>
+        {
+            Fact::StepFinished {
+                step: StepSeq(step),
+                call: call.map(Call::without_words),
+                result: match (&checkpoint, wanted) {
+                    (None, Wanted::Fold) => Stored::Inline(Bytes::new()),
+                    (None, _) => result.within(bytes),
+                    // It is kept for long, and mustn't keep a whole page with it.
+                    (Some(_), _) => result.into_domain(),
+                },
+                fault: fault.map(|code| FaultCode::from(code.to_owned())),
+                checkpoint: checkpoint.map(str::to_owned),
+                cancel_told,
+            }
+        }
+        Shape::StepStarted { step, call, evidence } if wanted != Wanted::Whole => Fact::StepStarted {
+            step: StepSeq(step),
+            call: call.without_words(),
+            evidence: Bytes::copy_from_slice(evidence),
+        },
+        shape => shape.into_fact()?,
+    };
+    Ok(Entry { at: Timestamp(at), fact })
 }
 
 /// [`Fact`] on disk. It borrows in both directions, so that encoding copies once and decoding too.
@@ -109,6 +145,10 @@ enum Shape<'a> {
     Cancelled,
     Repinned {
         component: [u8; 32],
+    },
+    Retried {
+        from: u64,
+        seed: [u8; 32],
     },
 }
 
@@ -208,7 +248,8 @@ numbered!(
     Indeterminate = 4,
     Suspected = 5,
     Restored = 6,
-    Asked = 7
+    Asked = 7,
+    Imported = 8
 );
 
 impl<'a> From<&'a Fact> for Shape<'a> {
@@ -241,6 +282,7 @@ impl<'a> From<&'a Fact> for Shape<'a> {
             Fact::Paused { why, fault } => Self::Paused { why: why_to_disk(*why), fault: fault.into() },
             Fact::Unpaused => Self::Unpaused,
             Fact::Repinned { component } => Self::Repinned { component: component.0 },
+            Fact::Retried { from, seed } => Self::Retried { from: from.0, seed: *seed },
             Fact::Ended(Ending::Done { output }) => Self::Done { output: output.into() },
             Fact::Ended(Ending::Failed { fault }) => Self::Failed { fault: fault.into() },
             Fact::Ended(Ending::Cancelled) => Self::Cancelled,
@@ -290,6 +332,7 @@ impl Shape<'_> {
             Self::Failed { fault } => Fact::Ended(Ending::Failed { fault: fault.into_domain()? }),
             Self::Cancelled => Fact::Ended(Ending::Cancelled),
             Self::Repinned { component } => Fact::Repinned { component: BlobId(component) },
+            Self::Retried { from, seed } => Fact::Retried { from: StepSeq(from), seed },
         })
     }
 }
@@ -372,11 +415,18 @@ impl<'a> From<&'a CallRecord> for Call<'a> {
 
 impl Call<'_> {
     fn into_domain(self) -> CallRecord {
+        let (kind, args) = (self.kind.to_owned(), self.args.to_owned());
+        let label = self.label.map(str::to_owned);
+        CallRecord { kind, args, label, ..self.without_words() }
+    }
+
+    /// What a replay compares, with no words.
+    fn without_words(self) -> CallRecord {
         CallRecord {
-            kind: self.kind.to_owned(),
+            kind: String::new(),
             fingerprint: Fingerprint { encoding: self.encoding, hash: self.hash },
-            args: self.args.to_owned(),
-            label: self.label.map(str::to_owned),
+            args: String::new(),
+            label: None,
         }
     }
 }
@@ -391,6 +441,14 @@ impl<'a> From<&'a Stored> for Content<'a> {
 }
 
 impl Content<'_> {
+    /// The same without a copy: `entry` is what it was decoded from.
+    fn within(self, entry: &Bytes) -> Stored {
+        match self {
+            Self::Inline(bytes) => Stored::Inline(entry.slice_ref(bytes)),
+            Self::Blob { id, bytes } => Stored::Blob { id: BlobId(id), bytes },
+        }
+    }
+
     fn into_domain(self) -> Stored {
         match self {
             Self::Inline(bytes) => Stored::Inline(Bytes::copy_from_slice(bytes)),

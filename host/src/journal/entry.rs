@@ -103,6 +103,15 @@ pub enum Fact {
     },
     /// The run has ended for good.
     Ended(Ending),
+    /// Somebody had the run go back: what had come after the step before this one is gone from the
+    /// journal, though not from the world, and is done again.
+    Retried {
+        /// The first step that is done again.
+        from: StepSeq,
+        /// Where the guest's random numbers come from, from here on: other ones than those of the steps
+        /// that are gone. Never shown.
+        seed: [u8; 32],
+    },
 }
 
 /// The beginning of a journal.
@@ -202,7 +211,8 @@ impl Fact {
             | Self::Paused { .. }
             | Self::Unpaused
             | Self::Repinned { .. }
-            | Self::Ended(_) => None,
+            | Self::Ended(_)
+            | Self::Retried { .. } => None,
         }
     }
 
@@ -222,6 +232,7 @@ impl Fact {
             Self::Unpaused => "unpaused",
             Self::Repinned { .. } => "repinned",
             Self::Ended(_) => "ended",
+            Self::Retried { .. } => "retried",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::model::{Fault, FaultCode, RunId};
+use crate::model::{Fault, FaultCode, RunId, Timestamp};
 
 /// A journal or its store failed. What a guest did wrong is a [`super::Halt`] or a fault instead.
 #[derive(Clone, Debug, Error)]
@@ -32,6 +32,14 @@ pub enum Error {
     Closed {
         /// Which.
         run: RunId,
+    },
+    /// The firing has a run, or stands otherwise than its writer thought, or its schedule is gone.
+    #[error("schedule `{schedule}` can't fire for {} ms: it has, or was changed", nominal.0)]
+    Fired {
+        /// The schedule's name.
+        schedule: String,
+        /// The nominal time.
+        nominal: Timestamp,
     },
     /// Somebody else has claimed the run since.
     #[error("run {run} was claimed by somebody else (epoch {epoch})")]
@@ -182,10 +190,11 @@ impl Error {
             Self::Unwritable { .. } | Self::Ambiguous { .. } | Self::Unavailable { .. } => {
                 FaultCode::StateUnwritable
             }
+            Self::Exists { .. } => FaultCode::Other("run.exists".to_owned()),
             Self::NotFound { .. }
-            | Self::Exists { .. }
             | Self::Claimed { .. }
             | Self::Closed { .. }
+            | Self::Fired { .. }
             | Self::Fenced { .. }
             | Self::SeqConflict { .. }
             | Self::ValueConflict { .. }
@@ -213,6 +222,7 @@ impl Error {
             Self::InUse { pid: Some(pid), .. } => {
                 Some(format!("talk to process {pid} with --node, or stop it"))
             }
+            Self::Exists { run } => Some(format!("`orchestrator purge {run}` forgets it, once it has ended")),
             Self::StateExists { .. } => {
                 Some("move it away first, or name another one with --state".to_owned())
             }

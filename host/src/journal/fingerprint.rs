@@ -51,7 +51,7 @@ pub(super) const ARGS_BYTES_MAX: usize = 1024;
 
 /// The arguments as JSON text of at most [`ARGS_BYTES_MAX`] bytes; what is cut ends in `…`.
 #[must_use]
-pub(super) fn readable(args: &impl Serialize) -> String {
+pub fn readable(args: &impl Serialize) -> String {
     let mut out = Bounded { bytes: Vec::with_capacity(128), cut: false };
     // An error can only be the bound's own, or arguments that JSON can't say: what stands is shown.
     let whole = serde_json::to_writer(&mut out, args).is_ok();

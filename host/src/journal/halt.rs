@@ -58,6 +58,8 @@ pub struct Divergence {
     pub recorded: Option<Seen>,
     /// What the guest asks for; `None` where it has ended.
     pub now: Option<Seen>,
+    /// Where the guest is: names of its functions, innermost first, from whoever runs it.
+    pub at: Vec<String>,
 }
 
 impl fmt::Display for Divergence {
@@ -71,7 +73,8 @@ impl fmt::Display for Divergence {
             self.step,
             side(&self.recorded),
             side(&self.now),
-        )
+        )?;
+        self.at.iter().try_for_each(|frame| write!(f, "\n  at {frame}"))
     }
 }
 

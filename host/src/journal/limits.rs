@@ -94,6 +94,21 @@ impl Limits {
         }
     }
 
+    /// Checks what is kept of a schedule or of one of its firings.
+    pub(crate) fn check_schedule(name: &str, value: &Bytes) -> Result<(), Error> {
+        if name.len() > KEY_BYTES_MAX || name.contains('\0') {
+            return Err(Error::TooLarge {
+                what: "the name of a schedule",
+                bytes: name.len(),
+                max: KEY_BYTES_MAX,
+            });
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Error::TooLarge { what: "a schedule", bytes: value.len(), max: VALUE_BYTES_MAX });
+        }
+        Ok(())
+    }
+
     /// Checks a blob.
     pub(crate) fn check_blob(&self, bytes: usize) -> Result<(), Error> {
         if bytes > self.blob_bytes_max {

@@ -9,8 +9,11 @@ use bytes::Bytes;
 
 use super::error::Error;
 use super::limits::Limits;
-use super::store::{Append, BlobId, Claim, NewRun, RunExport, RunHead, Store, Versioned, Write};
-use crate::model::RunId;
+use super::store::{
+    Append, BlobId, Claim, Firing, FiringKey, NewFiring, NewRun, RunExport, RunHead, Store, StoredSchedule,
+    Versioned, Write,
+};
+use crate::model::{RunId, Timestamp};
 
 /// A store that is gone when it is dropped.
 #[derive(Debug, Default)]
@@ -24,6 +27,8 @@ pub struct MemoryStore {
 struct Inner {
     runs: BTreeMap<RunId, Run>,
     values: BTreeMap<String, Versioned>,
+    schedules: BTreeMap<String, StoredSchedule>,
+    firings: BTreeMap<FiringKey, Firing>,
     blobs: HashMap<BlobId, Bytes>,
 }
 
@@ -80,6 +85,26 @@ impl Inner {
             }
         }
     }
+
+    /// The firing as it will stand, or `None` where it may not be written.
+    fn judge(&self, new: &NewFiring, run: Option<&RunId>) -> Result<Option<Firing>, Error> {
+        Limits::check_schedule(&new.key.schedule, &new.detail)?;
+        let stands = self.firings.get(&new.key);
+        if !self.schedules.contains_key(&new.key.schedule) {
+            return Ok(None);
+        }
+        Ok(new.over(stands, run))
+    }
+
+    /// Removes blobs that nothing refers to any more.
+    fn drop_unused(&mut self, blobs: impl IntoIterator<Item = BlobId>) {
+        for id in blobs {
+            let of_run = self.runs.values().any(|run| run.blobs.contains(&id));
+            if !of_run && !self.schedules.values().any(|schedule| schedule.component == id) {
+                self.blobs.remove(&id);
+            }
+        }
+    }
 }
 
 impl MemoryStore {
@@ -120,6 +145,10 @@ impl Store for MemoryStore {
             summary: new.summary,
         };
         self.limits.check_entries(&head, &new.entries, false)?;
+        if let Some(firing) = &new.firing {
+            let fired = inner.judge(firing, Some(&new.run))?.ok_or_else(|| firing.refused())?;
+            inner.firings.insert(firing.key.clone(), fired);
+        }
         head.last_seq = new.entries.len() as u64;
         head.bytes = length(&new.entries);
         let blobs = new.blobs.into_iter().collect();
@@ -265,6 +294,79 @@ impl Store for MemoryStore {
         Ok(values.take(max).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
+    async fn schedule(&self, name: &str) -> Result<Option<StoredSchedule>, Error> {
+        Ok(self.inner().schedules.get(name).cloned())
+    }
+
+    async fn schedules(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<(String, StoredSchedule)>, Error> {
+        let inner = self.inner();
+        let schedules = inner.schedules.iter().filter(|(name, _)| after.is_none_or(|a| name.as_str() > a));
+        Ok(schedules.take(max).map(|(name, schedule)| (name.clone(), schedule.clone())).collect())
+    }
+
+    async fn put_schedule(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        component: BlobId,
+        value: Bytes,
+    ) -> Result<bool, Error> {
+        Limits::check_schedule(name, &value)?;
+        let mut inner = self.inner();
+        let stands = inner.schedules.get(name).cloned();
+        if stands.as_ref().map(|old| old.version) != version {
+            return Ok(false);
+        }
+        let new = StoredSchedule { version: version.unwrap_or(0) + 1, component, value };
+        inner.schedules.insert(name.to_owned(), new);
+        inner.drop_unused(stands.map(|old| old.component));
+        Ok(true)
+    }
+
+    async fn remove_schedule(&self, name: &str, version: u64) -> Result<bool, Error> {
+        let mut inner = self.inner();
+        let Some(stands) = inner.schedules.get(name).cloned().filter(|old| old.version == version) else {
+            return Ok(false);
+        };
+        inner.schedules.remove(name);
+        inner.firings.retain(|key, _| key.schedule != name);
+        inner.drop_unused([stands.component]);
+        Ok(true)
+    }
+
+    async fn firing(&self, key: &FiringKey) -> Result<Option<Firing>, Error> {
+        Ok(self.inner().firings.get(key).cloned())
+    }
+
+    async fn firings(
+        &self,
+        schedule: &str,
+        before: Option<&FiringKey>,
+        max: usize,
+    ) -> Result<Vec<Firing>, Error> {
+        let inner = self.inner();
+        let latest_first = inner.firings.values().rev().filter(|firing| firing.key.schedule == schedule);
+        Ok(latest_first.filter(|firing| before.is_none_or(|b| firing.key < *b)).take(max).cloned().collect())
+    }
+
+    async fn note_firing(&self, firing: NewFiring) -> Result<bool, Error> {
+        let mut inner = self.inner();
+        let Some(noted) = inner.judge(&firing, firing.run.as_ref())? else { return Ok(false) };
+        inner.firings.insert(firing.key, noted);
+        Ok(true)
+    }
+
+    async fn forget_firings(&self, schedule: &str, before: Timestamp) -> Result<u64, Error> {
+        let mut inner = self.inner();
+        let held = inner.firings.len();
+        inner.firings.retain(|key, _| key.schedule != schedule || key.nominal >= before);
+        Ok((held - inner.firings.len()) as u64)
+    }
+
     async fn put_blob(&self, bytes: Bytes) -> Result<BlobId, Error> {
         self.limits.check_blob(bytes.len())?;
         let id = BlobId::of(&bytes);
@@ -282,11 +384,7 @@ impl Store for MemoryStore {
             return Err(Error::Claimed { run: run.clone() });
         }
         let removed = inner.runs.remove(run);
-        for id in removed.into_iter().flat_map(|run| run.blobs) {
-            if !inner.runs.values().any(|run| run.blobs.contains(&id)) {
-                inner.blobs.remove(&id);
-            }
-        }
+        inner.drop_unused(removed.into_iter().flat_map(|run| run.blobs));
         Ok(())
     }
 

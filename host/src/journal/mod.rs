@@ -12,7 +12,7 @@
 //! | `inbox` | signals that wait for a run |
 //! | `remembered` | what workflows remember across their runs |
 //! | `halt` | why a guest is stopped; divergence |
-//! | `control` | cancel, pause and suspicion, from outside of the guest |
+//! | `control`, `retry` | cancel, pause, suspicion and going back, from outside of the guest |
 //! | `writer`, `cursor` | the one way to append to a run's journal, and the one to read it |
 //! | `store`, `error`, `limits` | what is asked of a store, and what it promises |
 //! | `commit` | group commit |
@@ -37,6 +37,7 @@ mod control;
 mod cursor;
 mod disk;
 mod fingerprint;
+mod retry;
 mod summary;
 mod writer;
 
@@ -55,7 +56,7 @@ mod frames;
 #[cfg(test)]
 mod tests;
 
-pub use backup::{BackupReport, backup, verify_backup};
+pub use backup::{BackupReport, backup, export_run, import_runs, restored_at, verify_backup};
 pub use check::{CheckReport, check, prune};
 pub use control::{
     Control, UNCLEAN_ENDS_MAX, cancel_resting, history, is_suspect, pause_resting, state_of, suspicion,
@@ -64,20 +65,22 @@ pub use disk::ENTRY_FORMAT;
 pub use effect::{Delivery, Effect};
 pub use entry::{CallRecord, Ending, Entry, Fact, RunCreated, Stored};
 pub use error::Error;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, readable};
 pub use halt::{Divergence, Halt, Seen};
 pub use inbox::{SIGNAL_NAME_BYTES_MAX, Sent, Signal, signal_resting};
 pub use limits::Limits;
 pub use memory::MemoryStore;
 pub use remembered::{Memory, Remembered, Tally, forget, memories, recall, value_of};
+pub use retry::{NoRetry, go_back};
 pub use sled::{FORMAT, Options, SledStore, restore};
 pub use slot::{NAME_BYTES_MAX, Slot};
 pub use state::{Cancel, FailedAttempt, RunState, next_status};
 pub use steps::{
-    CHECKPOINT_KEY_BYTES_MAX, Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, StepLog,
+    CHECKPOINT_KEY_BYTES_MAX, Call, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted, Recovery, Rehearsal, StepLog,
 };
 pub use store::{
-    Append, BlobId, Claim, KEY_BYTES_MAX, NewRun, RunExport, RunHead, Store, ValueWrite, Versioned, Write,
+    Append, BlobId, Claim, Firing, FiringKey, KEY_BYTES_MAX, NewFiring, NewRun, RunExport, RunHead, Store,
+    StoredSchedule, ValueWrite, Versioned, Write,
 };
 pub use summary::Summary;
 pub use writer::{fold, load};

@@ -73,7 +73,8 @@ pub fn next_status(status: RunStatus, fact: &Fact) -> Option<RunStatus> {
             | Fact::StepAttempt { .. }
             | Fact::StepFinished { .. }
             | Fact::StatusSet { .. }
-            | Fact::Logged { .. },
+            | Fact::Logged { .. }
+            | Fact::Retried { .. },
         ) => Some(status),
         (S::Running | S::Cancelling, Fact::CancelAsked { .. }) => Some(S::Cancelling),
         // A restored run is paused again for that reason, since it weighs more than an earlier one.
@@ -93,6 +94,7 @@ pub fn next_status(status: RunStatus, fact: &Fact) -> Option<RunStatus> {
             | Fact::StatusSet { .. }
             | Fact::Logged { .. }
             | Fact::CancelAsked { .. }
+            | Fact::Retried { .. }
             | Fact::Ended(Ending::Done { .. } | Ending::Failed { .. }),
         )
         | (S::Running | S::Cancelling, Fact::Unpaused)
@@ -205,7 +207,7 @@ impl RunState {
                 self.pause = None;
                 self.ending = Some(ending.clone());
             }
-            Fact::RunCreated(_) | Fact::Resumed { .. } => {}
+            Fact::RunCreated(_) | Fact::Resumed { .. } | Fact::Retried { .. } => {}
         }
         self.status = status;
         self.last_seq += 1;

@@ -12,6 +12,9 @@
 //! 6. Nothing that came of an older claim commits after a newer claim was given.
 //! 7. A removed front of a journal never shows as a gap: reading begins at the first entry kept.
 //! 8. Reading gives what was appended, or an error that says what is damaged; never something else.
+//! 9. A firing of a schedule gets a run at most once, in the commit in which that run begins: there is no
+//!    run without its firing, and no firing that names a run that never was.
+//! 10. The component of a schedule stays in the store as long as the schedule does.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::Error;
 use super::limits::Limits;
-use crate::model::{RunId, WorkflowDigest};
+use crate::model::{RunId, Timestamp, WorkflowDigest};
 
 /// The right to write to a run's journal, until somebody claims it anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,6 +120,8 @@ pub struct NewRun {
     pub summary: Bytes,
     /// Blobs that its entries name.
     pub blobs: Vec<BlobId>,
+    /// The firing that it is the run of, where a schedule began it.
+    pub firing: Option<NewFiring>,
 }
 
 /// Entries to be appended, with all that must become durable in the same instant.
@@ -212,6 +217,79 @@ pub struct ValueWrite {
     pub value: Option<Bytes>,
 }
 
+/// A schedule as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSchedule {
+    /// Counts the writes of this schedule, from 1.
+    pub version: u64,
+    /// The component that its runs are pinned to.
+    pub component: BlobId,
+    /// All else, at most 64 KiB; what it means is the schedules' business.
+    pub value: Bytes,
+}
+
+/// One nominal time of a schedule. Keys sort by schedule, then time, then round.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FiringKey {
+    /// The schedule's name, at most [`KEY_BYTES_MAX`] bytes without a zero byte.
+    pub schedule: String,
+    /// When it is to fire by its expression, whenever that really happens.
+    pub nominal: Timestamp,
+    /// 0 for the schedule's own firing; more for those that somebody asked for at the same time.
+    pub round: u16,
+}
+
+/// What became of a nominal time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firing {
+    /// Which one.
+    pub key: FiringKey,
+    /// Counts the writes of this firing, from 1.
+    pub version: u64,
+    /// The run that it began, if it began one; it may have been removed since.
+    pub run: Option<RunId>,
+    /// All else, at most 64 KiB.
+    pub detail: Bytes,
+}
+
+/// A firing to be written, if it still stands as its writer knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFiring {
+    /// Which one.
+    pub key: FiringKey,
+    /// The version that its writer knows; `None` where it knows of none.
+    pub version: Option<u64>,
+    /// The run that it began elsewhere, for a restored one; else the run comes with [`NewRun`].
+    pub run: Option<RunId>,
+    /// All else.
+    pub detail: Bytes,
+}
+
+impl NewFiring {
+    /// The firing as it will stand over what `stands` there; `None` where that isn't what its writer
+    /// thought, or where it would get a second run. Every store judges by this.
+    pub(super) fn over(&self, stands: Option<&Firing>, run: Option<&RunId>) -> Option<Firing> {
+        if stands.map(|firing| firing.version) != self.version {
+            return None;
+        }
+        let old = stands.and_then(|firing| firing.run.as_ref());
+        if old.is_some_and(|old| run.is_some_and(|run| run != old)) {
+            return None;
+        }
+        Some(Firing {
+            key: self.key.clone(),
+            version: self.version.unwrap_or(0) + 1,
+            run: run.or(old).cloned(),
+            detail: self.detail.clone(),
+        })
+    }
+
+    /// Why a run wasn't begun.
+    pub(super) fn refused(&self) -> Error {
+        Error::Fired { schedule: self.key.schedule.clone(), nominal: self.key.nominal }
+    }
+}
+
 /// All that a store holds of one run, as of one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunExport {
@@ -231,10 +309,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The bounds that appends are held to.
     fn limits(&self) -> &Limits;
 
-    /// Begins a run, claimed by the caller with epoch 1.
+    /// Begins a run, claimed by the caller with epoch 1; and writes its firing, if it is one's run.
     ///
     /// # Errors
-    /// [`Error::Exists`] where there is a run of this id; limits as for [`Store::append`].
+    /// [`Error::Exists`] where there is a run of this id; [`Error::Fired`] where the firing has a run, has
+    /// changed, or its schedule is gone; limits as for [`Store::append`].
     async fn submit(&self, new: NewRun) -> Result<Claim, Error>;
 
     /// Takes a run over: earlier claims can write no more. Counts an unclean end where the earlier
@@ -305,6 +384,48 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// At most `max` values outside of runs whose keys come after `after`, in order of keys.
     async fn values(&self, after: Option<&str>, max: usize) -> Result<Vec<(String, Versioned)>, Error>;
 
+    /// A schedule.
+    async fn schedule(&self, name: &str) -> Result<Option<StoredSchedule>, Error>;
+
+    /// At most `max` schedules whose names come after `after`, in order of names.
+    async fn schedules(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<(String, StoredSchedule)>, Error>;
+
+    /// Sets a schedule if it still has this version (`None`: isn't there); false if it hasn't. Its
+    /// component was put before. Durable when it returns.
+    async fn put_schedule(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        component: BlobId,
+        value: Bytes,
+    ) -> Result<bool, Error>;
+
+    /// Removes a schedule with all its firings if it still has this version; false if it hasn't. Its
+    /// runs stay.
+    async fn remove_schedule(&self, name: &str, version: u64) -> Result<bool, Error>;
+
+    /// A firing.
+    async fn firing(&self, key: &FiringKey) -> Result<Option<Firing>, Error>;
+
+    /// At most `max` firings of a schedule that come before `before` (all, if `None`), the latest first.
+    async fn firings(
+        &self,
+        schedule: &str,
+        before: Option<&FiringKey>,
+        max: usize,
+    ) -> Result<Vec<Firing>, Error>;
+
+    /// Writes a firing without beginning a run; durable when it returns. False where it no longer has
+    /// this version, already names another run, or the schedule is gone.
+    async fn note_firing(&self, firing: NewFiring) -> Result<bool, Error>;
+
+    /// Removes the firings of a schedule whose nominal time lies before `before`; gives how many.
+    async fn forget_firings(&self, schedule: &str, before: Timestamp) -> Result<u64, Error>;
+
     /// Stores bytes of any length under their SHA-256; durable when it returns. Storing them again
     /// is nothing.
     async fn put_blob(&self, bytes: Bytes) -> Result<BlobId, Error>;
@@ -312,7 +433,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The bytes of a blob, compared with their name.
     async fn blob(&self, id: BlobId) -> Result<Option<Bytes>, Error>;
 
-    /// Removes a run, its table, and the blobs that no other run refers to.
+    /// Removes a run, its table, and the blobs that no other run and no schedule refers to.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Claimed`] where a process may be driving it.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cursor::{Cursor, Kept};
-use super::disk;
+use super::cursor::{self, Cursor, Kept};
+use super::disk::{self, Wanted};
 use super::entry::{Entry, Fact, Stored};
 use super::error::Error;
 use super::inbox::{self, Sent, Signal};
 use super::state::RunState;
-use super::store::{Append, BlobId, Claim, NewRun, RunHead, Store, ValueWrite, Write};
+use super::store::{Append, BlobId, Claim, NewFiring, NewRun, RunHead, Store, ValueWrite, Write};
 use super::summary::{REFRESH_MS, Summary};
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -52,11 +52,12 @@ pub(super) struct Along {
 }
 
 impl Writer {
-    /// Begins a run.
+    /// Begins a run, as the run of a firing if it is one.
     pub(super) async fn create(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         created: super::entry::RunCreated,
+        firing: Option<NewFiring>,
     ) -> Result<Self, Error> {
         let mut blobs = vec![created.component];
         blobs.extend(blob_of(&created.input));
@@ -66,7 +67,7 @@ impl Writer {
         let bytes = encoded.len() as u64;
         let state = RunState::begin(1, entry)?;
         let summary = Summary::of(&state).encode()?;
-        let claim = store.submit(NewRun { run, entries: vec![encoded], summary, blobs }).await?;
+        let claim = store.submit(NewRun { run, entries: vec![encoded], summary, blobs, firing }).await?;
         Ok(Self::new(store, clock, claim, state, 1, bytes))
     }
 
@@ -77,7 +78,7 @@ impl Writer {
         claim: Claim,
         head: &RunHead,
     ) -> Result<(Self, Option<Kept>), Error> {
-        let mut cursor = cursor(&store, head).keeping();
+        let mut cursor = cursor::whole(&store, head).wanting(Wanted::Fold).keeping();
         let state = fold_from(&mut cursor, head).await?;
         Ok((Self::new(store, clock, claim, state, head.first_seq, head.bytes), cursor.into_kept()))
     }
@@ -237,7 +238,8 @@ impl Writer {
     }
 
     async fn append(&mut self, mut append: Append, entries: &[Entry], at: Timestamp) -> Result<(), Error> {
-        let status = self.state.status;
+        let stands = |state: &RunState| (state.status, state.pause.as_ref().map(|(why, _)| *why));
+        let stood = stands(&self.state);
         let bytes: u64 = append.entries.iter().map(|entry| entry.len() as u64).sum();
         for entry in entries {
             if let Err(error) = self.state.apply(entry) {
@@ -245,7 +247,7 @@ impl Writer {
                 return Err(Error::bug(error.to_string()));
             }
         }
-        if self.state.status != status || at.0 >= self.summary_at.0 + REFRESH_MS {
+        if stands(&self.state) != stood || at.0 >= self.summary_at.0 + REFRESH_MS {
             append.summary = Some(Summary::of(&self.state).encode()?);
             self.summary_at = at;
         }
@@ -302,11 +304,7 @@ pub(super) fn blob_of(stored: &Stored) -> Option<BlobId> {
 /// # Errors
 /// [`Error::Damaged`] at the first entry that can't be read or can't follow.
 pub async fn fold(store: &Arc<dyn Store>, head: &RunHead) -> Result<RunState, Error> {
-    fold_from(&mut cursor(store, head), head).await
-}
-
-fn cursor(store: &Arc<dyn Store>, head: &RunHead) -> Cursor {
-    Cursor::new(Arc::clone(store), head.run.clone(), head.first_seq, head.last_seq)
+    fold_from(&mut cursor::whole(store, head).wanting(Wanted::Fold), head).await
 }
 
 async fn fold_from(cursor: &mut Cursor, head: &RunHead) -> Result<RunState, Error> {

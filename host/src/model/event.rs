@@ -62,6 +62,17 @@ pub enum RunEvent {
         /// The fault that it gave to the workflow, if it did.
         fault: Option<Fault>,
     },
+    /// A replay gave the workflow the recorded result of a step.
+    StepReplayed {
+        /// Which step.
+        step: StepSeq,
+        /// What kind of call it is, as `ftp.download`.
+        kind: String,
+        /// The arguments as JSON text, cut at 1 KiB.
+        args: String,
+        /// The fault that it gave to the workflow, if it did.
+        fault: Option<Fault>,
+    },
     /// A transfer began, or goes on.
     TransferStarted {
         /// Which transfer.

@@ -120,4 +120,7 @@ pub enum PauseReason {
     Restored,
     /// Somebody asked for it.
     Asked,
+    /// It was taken in from another state, where it may be going on: it can be looked at and replayed, but
+    /// not gone on with.
+    Imported,
 }

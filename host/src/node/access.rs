@@ -37,7 +37,7 @@ pub enum Access {
 /// A state that this process holds, and its socket.
 pub struct Own {
     // Dropped in this order: whoever comes once the socket has gone waits for the store.
-    server: Server,
+    server: Option<Server>,
     hold: Arc<dyn Hold>,
 }
 
@@ -81,6 +81,12 @@ impl Access {
         }
     }
 
+    /// What holds no state that others could ask for.
+    #[must_use]
+    pub fn private(hold: Arc<dyn Hold>) -> Self {
+        Self::Own(Own { server: None, hold })
+    }
+
     /// Talks to the process that holds `state`; `None` where nobody does, and nothing is opened.
     ///
     /// # Errors
@@ -121,8 +127,8 @@ impl Access {
 
     /// Waits until other commands on this state have what they asked for, if this process holds it.
     pub async fn finish(&self) {
-        if let Self::Own(own) = self {
-            own.server.close().await;
+        if let Self::Own(Own { server: Some(server), .. }) = self {
+            server.close().await;
         }
     }
 }
@@ -131,7 +137,7 @@ impl Own {
     async fn listen(state: &Path, hold: Arc<dyn Hold>) -> Result<Self, Error> {
         let serve: Arc<dyn Serve> = hold.clone();
         match Server::start(state, serve) {
-            Ok(server) => Ok(Self { server, hold }),
+            Ok(server) => Ok(Self { server: Some(server), hold }),
             Err(error) => {
                 Err(Fault::local(format_args!("listen on {}/socket", state.display()), &error).into())
             }

@@ -106,7 +106,9 @@ impl Error {
                 Some("`orchestrator list` shows the runs of this state".to_owned())
             }
             Self::NothingToResume => Some("`orchestrator list` shows how the last runs ended".to_owned()),
-            Self::Closed { run, .. } => Some(format!("`orchestrator show {run}` prints its result")),
+            Self::Closed { run, .. } => Some(format!(
+                "`orchestrator show {run}` prints its result, `orchestrator retry {run}` does its last steps again"
+            )),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Fault { fault } => fault.hint.clone(),
             Self::InUse { pid: Some(pid), .. } => Some(format!(

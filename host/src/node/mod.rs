@@ -23,6 +23,8 @@ mod frame;
 mod kept;
 mod node;
 mod recall;
+mod replays;
+mod schedules;
 mod server;
 mod sites;
 #[cfg(test)]
@@ -34,9 +36,10 @@ pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
 pub use kept::KeptLog;
 pub use node::{Node, Options, SERVERS, restore};
+pub use schedules::{Next, ScheduleAnswer, ScheduleAsk, ScheduleDetails, ScheduleRow};
 pub use server::Serve;
 pub use sites::SiteBook;
 pub use wire::{
-    Counts, Entry, MemoryRow, MemoryTally, PROTOCOL, Reply, Request, RunDetails, RunRef, RunSummary,
-    ServerState, StateReport,
+    Counts, Entry, MemoryRow, MemoryTally, PROTOCOL, Replay, ReplayEnd, Reply, Request, RunDetails, RunRef,
+    RunSummary, ServerState, StateReport,
 };

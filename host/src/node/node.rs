@@ -17,6 +17,7 @@ use crate::engine::{
 };
 use crate::journal::{self, Sent, Signal, SledStore, Store};
 use crate::model::{Fault, Grants, RunId, RunStatus, Timestamp};
+use crate::schedule;
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -41,11 +42,12 @@ pub struct Options {
 /// One process that holds a state.
 #[derive(Debug)]
 pub struct Node {
-    engine: Engine,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    pub(super) engine: Engine,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
     transfers: Transfers,
-    component_bytes_max: u64,
+    pub(super) component_bytes_max: u64,
+    schedules: schedule::Handle,
     _backups: Option<Backups>,
 }
 
@@ -56,20 +58,33 @@ impl Node {
     /// [`Error::InUse`] where another process holds the state; `state.damaged` and
     /// `state.unwritable`.
     pub async fn open(options: Options) -> Result<Self, Error> {
-        let state = options.config.state.0.clone();
-        let folder = state.clone();
+        let folder = options.config.state.0.clone();
         let opening =
             tokio::task::spawn_blocking(move || SledStore::open(&folder, journal::Options::default()));
         let store: Arc<dyn Store> = match opening.await {
             Ok(opened) => Arc::new(opened.map_err(of_journal)?),
             Err(error) => return Err(bug(format!("opening the state failed: {error}"))),
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let backup = options.config.backup.clone();
+        let mut node = Self::over(store, Arc::new(SystemClock::new()), options).await?;
+        node._backups =
+            backup.map(|(to, every)| Backups::start(node.store.clone(), node.clock.clone(), to, every));
+        Ok(node)
+    }
+
+    /// All that works on a store.
+    pub(super) async fn over(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let state = options.config.state.0.clone();
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
-        let backup = options.config.backup.clone();
-        let wasm = wasm::Options { cache: Some(state.join(CACHE)), limits };
+        // Without a state there is no place for compiled workflows either.
+        let cache = state.exists().then(|| state.join(CACHE));
+        let wasm = wasm::Options { cache, limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
         let (store_of_engine, transfers_of_engine) = (store.clone(), transfers.clone());
         let options = EngineOptions {
@@ -80,9 +95,31 @@ impl Node {
             wasm,
         };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
-        let backups = backup.map(|(to, every)| Backups::start(store.clone(), clock.clone(), to, every));
         let component_bytes_max = limits.component_bytes_max;
-        Ok(Self { engine, store, clock, transfers, component_bytes_max, _backups: backups })
+        let schedules = schedule::Handle::new(schedule::Options {
+            store: store.clone(),
+            runs: Arc::new(engine.clone()),
+            clock: clock.clone(),
+        });
+        Ok(Self { engine, store, clock, transfers, component_bytes_max, schedules, _backups: None })
+    }
+
+    /// The schedules of the state. Nothing of them fires by itself before a
+    /// [`schedule::Service`] runs over this handle.
+    #[must_use]
+    pub fn schedules(&self) -> &schedule::Handle {
+        &self.schedules
+    }
+
+    /// The run, if this process drives it.
+    pub(super) fn driven(&self, run: &RunId) -> Option<RunHandle> {
+        self.engine.handle(run)
+    }
+
+    /// How a run that nobody drives any more came to its end.
+    pub(super) async fn outcome_of(&self, run: &RunId) -> Result<Reply, Error> {
+        let detail = self.engine.show(run).await.map_err(|error| of_engine(error, None))?;
+        Ok(Reply::Outcome { run: run.clone(), outcome: view::outcome(detail) })
     }
 
     async fn answer(
@@ -125,6 +162,22 @@ impl Node {
                 let again = sent.map_err(|error| of_engine(error, None))? == Sent::Again;
                 Ok(Reply::Signalled { run, again })
             }
+            Request::Retry { run, from } => {
+                let run = self.find(&run, &[]).await?;
+                let handle = self.engine.retry(&run, from).await.map_err(|error| of_engine(error, None))?;
+                Ok(follow(&handle, replies, Some(interrupted)).await)
+            }
+            Request::Replay { run, workflow, until } => {
+                let run = self.find(&run, &[]).await?;
+                self.replay(run, workflow, until, replies).await
+            }
+            Request::Export { run, to } => {
+                let run = self.find(&run, &[]).await?;
+                let report = journal::export_run(&self.store, &run, &to).await.map_err(of_journal)?;
+                Ok(Reply::BackedUp { holds: counts(report) })
+            }
+            Request::Import { from } => self.import(&from).await,
+            Request::Schedule { ask } => self.schedule(*ask, replies, interrupted).await,
             Request::Servers { site } => {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
@@ -137,8 +190,9 @@ impl Node {
             Request::Forget { workflow, key } => recall::forget(&self.store, &workflow, key.as_deref()).await,
             Request::Check => {
                 let found = journal::check(&self.store).await.map_err(of_journal)?;
-                let holds = Counts { runs: found.runs, entries: found.entries, blobs: found.blobs };
-                Ok(Reply::Checked { report: StateReport { holds, problems: found.problems } })
+                let journal::CheckReport { runs, entries, blobs, schedules, remembered: _, problems } = found;
+                let holds = Counts { runs, entries, blobs, schedules };
+                Ok(Reply::Checked { report: StateReport { holds, problems } })
             }
             Request::Backup { to } => {
                 let written = journal::backup(&self.store, &to).await.map_err(of_journal)?;
@@ -191,7 +245,7 @@ impl Node {
     }
 
     /// The run that is meant; `last` is the newest that stands as one of `statuses` (any, if empty).
-    async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
+    pub(super) async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
         let all = |statuses: &[RunStatus], max| ListFilter { statuses: statuses.to_vec(), before: None, max };
         let list = async |filter: ListFilter| {
             self.engine.list(&filter).await.map_err(|error| of_engine(error, None))
@@ -251,11 +305,12 @@ pub async fn restore(state: &Path, backup: &Path) -> Result<Counts, Error> {
 }
 
 fn counts(report: journal::BackupReport) -> Counts {
-    Counts { runs: report.runs, entries: report.entries, blobs: report.blobs }
+    let journal::BackupReport { runs, entries, blobs, schedules, .. } = report;
+    Counts { runs, entries, blobs, schedules }
 }
 
 /// Tells of a run until it ends. `interrupted` ends it early.
-async fn follow(
+pub(super) async fn follow(
     handle: &RunHandle,
     replies: &mpsc::Sender<Reply>,
     interrupted: Option<watch::Receiver<bool>>,
@@ -305,7 +360,7 @@ async fn follow(
 }
 
 /// Reads a component, up to its bound.
-async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
+pub(super) async fn read_component(path: &Path, max: u64) -> Result<Vec<u8>, Error> {
     use tokio::io::AsyncReadExt;
     let failed = |error: std::io::Error| {
         Error::from(Fault::local(format_args!("read the workflow {}", path.display()), &error))
@@ -338,7 +393,7 @@ pub(super) fn of_journal(error: journal::Error) -> Error {
     }
 }
 
-fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
+pub(super) fn of_engine(error: engine::Error, workflow: Option<&Path>) -> Error {
     match error {
         engine::Error::Refused(refusal) => {
             let message = match workflow {

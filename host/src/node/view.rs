@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Entry, RunDetails, RunSummary, ServerState};
-use crate::engine::{RunDetail, RunLine};
+use super::{Entry, Replay, ReplayEnd, RunDetails, RunSummary, ServerState};
+use crate::engine::{self, Replayed, RunDetail, RunLine};
 use crate::journal::{self, Ending, Fact, Stored, Summary};
-use crate::model::{Fault, FaultCode, WorkflowDigest};
+use crate::model::{Fault, FaultCode, RunOutcome, WorkflowDigest};
 use crate::transfer::ServerView;
 
 /// The longest result that a history shows, in bytes; longer ones are named by their length.
@@ -62,6 +62,30 @@ pub(super) fn detail(detail: RunDetail) -> RunDetails {
     }
 }
 
+/// What a replay came to.
+pub(super) fn replay(replayed: Replayed) -> Replay {
+    let end = match replayed.end {
+        engine::ReplayEnd::Stopped => ReplayEnd::Stopped,
+        engine::ReplayEnd::Unfinished => ReplayEnd::Unfinished,
+        engine::ReplayEnd::Returned(Ok(output)) => ReplayEnd::Done { output: json_or_text(&output) },
+        engine::ReplayEnd::Returned(Err(fault)) => ReplayEnd::Failed { fault },
+        engine::ReplayEnd::Differs(fault) => ReplayEnd::Differs { fault },
+        engine::ReplayEnd::Trapped(fault) => ReplayEnd::Trapped { fault },
+    };
+    Replay { step: replayed.step, end, at: replayed.at }
+}
+
+/// How a run came to its end; one that could go on was interrupted.
+pub(super) fn outcome(detail: RunDetail) -> RunOutcome {
+    match (detail.state.ending, detail.state.pause) {
+        (Some(Ending::Done { .. }), _) => RunOutcome::Done { output: detail.output.unwrap_or_default() },
+        (Some(Ending::Failed { fault }), _) => RunOutcome::Failed { fault },
+        (Some(Ending::Cancelled), _) => RunOutcome::Cancelled,
+        (None, Some((why, fault))) => RunOutcome::Paused { why, fault },
+        (None, None) => RunOutcome::Interrupted,
+    }
+}
+
 fn json_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
@@ -114,6 +138,7 @@ fn facts(fact: &Fact) -> Value {
         Fact::Paused { why, fault } => json!({ "why": why, "fault": fault }),
         Fact::Unpaused => json!({}),
         Fact::Repinned { component } => json!({ "component": component.to_string() }),
+        Fact::Retried { from, .. } => json!({ "from": from }),
         Fact::Ended(Ending::Done { output }) => json!({ "ended": "done", "output": stored(output) }),
         Fact::Ended(Ending::Failed { fault }) => json!({ "ended": "failed", "fault": fault }),
         Fact::Ended(Ending::Cancelled) => json!({ "ended": "cancelled" }),

@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Error;
+use super::{Error, ScheduleAnswer, ScheduleAsk};
 use crate::model::{
     Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, Site, StepSeq, Timestamp,
     WorkflowDigest,
 };
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
-/// second, which an older process would leave out in silence. 3: what workflows remember, and
-/// signals.
+/// second, which an older process would leave out in silence. 3: schedules, replay, retry, export,
+/// import, signals, and what workflows remember.
 pub const PROTOCOL: u32 = 3;
 
 /// The server's first line.
@@ -33,7 +33,7 @@ pub(super) struct Hello {
 }
 
 /// A client's lines: first a request, then perhaps an interrupt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub(super) enum Say {
     /// Do this.
@@ -56,7 +56,7 @@ pub enum RunRef {
 }
 
 /// What a command asks for. Paths are absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Begin a run and drive it to its end.
@@ -159,15 +159,49 @@ pub enum Request {
         /// Names this very signal.
         id: Option<String>,
     },
+    /// Something of schedules.
+    Schedule {
+        /// What.
+        ask: Box<ScheduleAsk>,
+    },
     /// Have a run cancelled, and see it to its end.
     Cancel {
         /// Which.
         run: RunRef,
     },
+    /// Have a run do steps again, and drive it to its end.
+    Retry {
+        /// Which.
+        run: RunRef,
+        /// From this step on; none for the last one that gave the workflow a fault.
+        from: Option<StepSeq>,
+    },
+    /// Have a run's workflow go once more along what is recorded, without effect.
+    Replay {
+        /// Which.
+        run: RunRef,
+        /// The component to do it with; none for the one that the run has.
+        workflow: Option<PathBuf>,
+        /// The last step whose result is given; none for all that are recorded.
+        until: Option<StepSeq>,
+    },
+    /// Write a run, with all that it refers to, into one file.
+    Export {
+        /// Which.
+        run: RunRef,
+        /// The file.
+        to: PathBuf,
+    },
+    /// Take in the runs of such a file, to be looked at.
+    Import {
+        /// The file.
+        from: PathBuf,
+    },
 }
 
-/// What comes back. The last one of a request is anything but `Accepted` and `Event`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What comes back. The last one of a request is anything but `Accepted`, `Event` and what a backfill
+/// tells on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum Reply {
     /// The run has begun (or goes on): its id is safe in the journal.
@@ -235,6 +269,13 @@ pub enum Reply {
         /// A signal of this id had come before, and nothing was done.
         again: bool,
     },
+    /// What a replay came to.
+    Replayed {
+        /// Of which run.
+        run: RunId,
+        /// It.
+        replay: Replay,
+    },
     /// What reading all of the state found.
     Checked {
         /// It.
@@ -244,6 +285,11 @@ pub enum Reply {
     BackedUp {
         /// What it holds.
         holds: Counts,
+    },
+    /// What came of something asked of schedules.
+    Schedule {
+        /// It.
+        answer: Box<ScheduleAnswer>,
     },
     /// It wasn't done.
     Error {
@@ -256,7 +302,11 @@ impl Reply {
     /// Whether nothing follows it.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        !matches!(self, Self::Accepted { .. } | Self::Event { .. })
+        match self {
+            Self::Accepted { .. } | Self::Event { .. } => false,
+            Self::Schedule { answer } => !matches!(**answer, ScheduleAnswer::Filling { .. }),
+            _ => true,
+        }
     }
 }
 
@@ -372,6 +422,47 @@ pub enum MemoryRow {
     },
 }
 
+/// What a replay came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The last step whose result the workflow was given.
+    pub step: StepSeq,
+    /// How it ended.
+    pub end: ReplayEnd,
+    /// Where the workflow was then: its functions, innermost first. Empty once it had returned.
+    pub at: Vec<String>,
+}
+
+/// How a replay ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum ReplayEnd {
+    /// The workflow was given as much as was asked for.
+    Stopped,
+    /// It was given all that is recorded: the run hasn't come further.
+    Unfinished,
+    /// It returned a result, as it is recorded if an end is.
+    Done {
+        /// JSON.
+        output: Value,
+    },
+    /// It returned a failure, likewise.
+    Failed {
+        /// It.
+        fault: Fault,
+    },
+    /// It does, or returns, something else than is recorded.
+    Differs {
+        /// What, side by side.
+        fault: Fault,
+    },
+    /// It trapped.
+    Trapped {
+        /// How, and where.
+        fault: Fault,
+    },
+}
+
 /// How much a state or a backup holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -379,8 +470,11 @@ pub struct Counts {
     pub runs: u64,
     /// Entries of their journals.
     pub entries: u64,
-    /// Blobs that they refer to.
+    /// Blobs that they and the schedules refer to.
     pub blobs: u64,
+    /// Schedules.
+    #[serde(default)]
+    pub schedules: u64,
 }
 
 /// What reading all of a state found.

@@ -16,6 +16,9 @@ pub fn log_event(run: &RunId, event: &RunEvent) {
         RunEvent::StepFinished { step, kind, fault: Some(fault) } => {
             info!(target: "run", %run, %step, kind, code = %fault.code, %fault, "step gave a fault");
         }
+        RunEvent::StepReplayed { step, kind, .. } => {
+            trace!(target: "run", %run, %step, kind, "step replayed");
+        }
         RunEvent::TransferStarted { transfer, direction, name, total, from } => {
             let way = match direction {
                 Direction::Download => "download",

@@ -28,4 +28,4 @@ pub use meter::{LimitReached, Meter};
 pub use options::{Limits, Options};
 pub use runtime::{Loaded, Runtime};
 pub use ticker::Ticking;
-pub use trap::{Trap, TrapKind};
+pub use trap::{Trap, TrapKind, frames};

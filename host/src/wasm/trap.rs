@@ -95,15 +95,18 @@ fn plain(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(400).collect()
 }
 
-/// One line a frame, `module!function` with demangled names: the display of the engine's backtrace
+/// Where the guest was: one line a frame, `module!function` with demangled names, innermost first. The display of the engine's backtrace
 /// is the one place that demangles, so its lines are taken apart here.
-fn frames(error: &wasmtime::Error) -> Vec<String> {
+#[must_use]
+pub fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
     let text = backtrace.to_string();
     let lines = text.lines().skip(1).filter_map(|line| line.split_once(" - "));
-    lines.take(FRAMES_MAX).map(|(_, name)| readable(name)).collect()
+    // Glue that the engine puts between a component's modules has no name.
+    let named = lines.filter(|(_, name)| !name.starts_with("<unknown>!"));
+    named.take(FRAMES_MAX).map(|(_, name)| readable(name)).collect()
 }
 
 /// A frame's name without the hashes that the mangling of Rust leaves: `::h0123456789abcdef` at the

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    cancel, completions, config, demo, doctor, explain, ftpd, inspect, man, memory, purge, resume, run, runs,
-    signal, site, state,
+    cancel, completions, config, demo, doctor, explain, export, ftpd, inspect, man, memory, purge, replay,
+    resume, retry, run, runs, schedule, signal, site, state,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -98,8 +98,18 @@ pub(crate) enum Command {
     Cancel(cancel::Args),
     /// Tell a run something, which its workflow receives now or later
     Signal(signal::Args),
+    /// Have a run that has ended do its last steps again, and see it to its end
+    Retry(retry::Args),
+    /// Go once more along what a run has recorded, without any effect: what did it do, where does it stand?
+    Replay(replay::Args),
+    /// Write a run with all that it refers to into one file
+    Export(export::Export),
+    /// Take in a run that another state exported, to look at it
+    Import(export::Import),
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
+    /// Which runs are begun when: add, list, pause, trigger, make up for
+    Schedule(schedule::Args),
     /// What workflows remember across their runs: list, get, remove it
     Memory(memory::Args),
     /// Named remotes: add, list, test them; list, get and put files
@@ -153,6 +163,13 @@ mod tests {
             "orchestrator logs 01JD51 -o jsonl",
             "orchestrator cancel 01JD51",
             "orchestrator resume --last --workflow w.wasm",
+            "orchestrator replay",
+            "orchestrator replay 01JD51 --to 12 --workflow w.wasm -o jsonl",
+            "orchestrator replay ./run.orch",
+            "orchestrator retry 01JD51 --from 12",
+            "orchestrator export 01JD51 run.orch",
+            "orchestrator import run.orch",
+            "orchestrator history --kind step-finished --step 3 --faults",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",
             "orchestrator purge 01JD51 01JD52",
             "orchestrator signal 01JD51 approval",
@@ -162,6 +179,19 @@ mod tests {
             "orchestrator memory get nightly key",
             "orchestrator memory remove nightly key",
             "orchestrator memory remove nightly --all",
+            "orchestrator schedule add n w.wasm --cron @daily --tz Asia/Shanghai --site p --dir o=/o -i a=1",
+            "orchestrator schedule add n w.wasm --at 2026-12-01T02:00",
+            "orchestrator schedule list -o json",
+            "orchestrator schedule show n",
+            "orchestrator schedule next n -n 5",
+            "orchestrator schedule next --cron @hourly --tz UTC --from 2026-01-01T00:00:00Z -n 3 -o json",
+            "orchestrator schedule edit n --expect-by 06:00 --clear jitter",
+            "orchestrator schedule pause n --reason maintenance",
+            "orchestrator schedule resume n",
+            "orchestrator schedule trigger n --overlap allow",
+            "orchestrator schedule backfill n --from 2026-12-01 --to 2026-12-05 --failed --parallel 2 --reverse --dry-run",
+            "orchestrator schedule remove n",
+            "orchestrator schedule apply --dry-run --prune",
             "orchestrator site add p ftp://u@h/ --tls none --password-env PW",
             "orchestrator site list",
             "orchestrator site show p",
@@ -200,9 +230,18 @@ mod tests {
             "orchestrator resume 01JD51 --last",
             "orchestrator purge",
             "orchestrator purge --dry-run",
+            "orchestrator retry",
+            "orchestrator export 01JD51",
+            "orchestrator import",
             "orchestrator purge --older-than 30",
             "orchestrator memory remove nightly",
             "orchestrator memory remove nightly key --all",
+            "orchestrator schedule next",
+            "orchestrator schedule next n --cron @hourly",
+            "orchestrator schedule add n w.wasm --cron @daily --at 2026-12-01T02:00",
+            "orchestrator schedule pause n",
+            "orchestrator schedule backfill n --from 2026-12-01",
+            "orchestrator schedule backfill n --from 2026-12-01 --to 2026-12-02 --all --failed",
             "orchestrator site ls p",
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
             "orchestrator site add p ftp://u@h/ --password hunter2",

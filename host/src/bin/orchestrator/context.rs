@@ -60,11 +60,16 @@ impl Context {
 
     /// A way to the state: to the process that holds it, or by holding it.
     pub(crate) async fn access(&self, config: Config) -> Result<Access, Failure> {
-        let named = self.flags.config.is_some() || self.environment.path(environment::CONFIG).is_some();
         let state = config.state.0.clone();
-        let options = node::Options { config, named, environment: self.environment.clone() };
+        let options = self.node_options(config);
         let open = async || Ok(Arc::new(Node::open(options.clone()).await?) as Arc<dyn Hold>);
         Ok(Access::open(&state, open).await?)
+    }
+
+    /// What a node of this process is made from.
+    pub(crate) fn node_options(&self, config: Config) -> node::Options {
+        let named = self.flags.config.is_some() || self.environment.path(environment::CONFIG).is_some();
+        node::Options { config, named, environment: self.environment.clone() }
     }
 
     /// An absolute path for what was typed.

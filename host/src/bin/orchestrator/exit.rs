@@ -145,6 +145,10 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
         C::RunTooLong => Exit::Workflow,
         C::StateUnwritable => Exit::StateUnwritable,
         C::StateDamaged => Exit::StateDamaged,
+        C::Other(code) if code == "schedule.not-found" => Exit::NotFound,
+        C::Other(code) if code == "schedule.exists" => Exit::Usage,
+        C::Other(code) if code == "schedule.changed" => Exit::Temporary,
+        C::Other(code) if code == "schedule.skipped" => Exit::Skipped,
         C::Other(code) if code == "run.diverged" || code.starts_with("workflow.") => Exit::Workflow,
         C::Other(_) => match fault.class {
             FaultClass::Transient => Exit::Temporary,
@@ -178,7 +182,7 @@ pub(crate) fn of_outcome(outcome: &RunOutcome, interrupted: Exit) -> Exit {
                 Exit::StateUnwritable => Exit::StateUnwritable,
                 _ => Exit::NoSpace,
             },
-            PauseReason::Indeterminate | PauseReason::Restored => Exit::Indeterminate,
+            PauseReason::Indeterminate | PauseReason::Restored | PauseReason::Imported => Exit::Indeterminate,
         },
     }
 }

@@ -113,6 +113,7 @@ impl Progress {
             RunEvent::Progress { section, done, total, unit } => self.section(section, *done, *total, unit),
             RunEvent::Started { .. }
             | RunEvent::StepFinished { .. }
+            | RunEvent::StepReplayed { .. }
             | RunEvent::Log { .. }
             | RunEvent::Status { .. }
             | RunEvent::Ended { .. } => {}

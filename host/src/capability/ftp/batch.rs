@@ -143,7 +143,7 @@ impl wit::HostBatch for Ctx {
             Ok(delivered)
         });
         let delivered = delivered.await.map_err(trap)?;
-        self.time.set(self.steps.now());
+        self.arrived();
         Ok(match delivered {
             Delivered::Outcomes(outcomes) => {
                 queue.replayed(outcomes.iter().map(|(id, _)| *id));

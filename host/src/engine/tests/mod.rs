@@ -6,6 +6,7 @@ mod world;
 
 mod capable;
 mod journey;
+mod looking_back;
 mod misbehaving;
 mod small;
 mod workflows;

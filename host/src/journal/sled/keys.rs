@@ -1,8 +1,8 @@
 //! Keys of the one tree: a letter for the kind, then what it is about. Run ids are their 26
 //! characters, numbers are big-endian, so keys sort as what they stand for.
 
-use crate::journal::store::BlobId;
-use crate::model::RunId;
+use crate::journal::store::{BlobId, FiringKey};
+use crate::model::{RunId, Timestamp};
 
 /// Length of a run id in a key.
 pub(super) const RUN_BYTES: usize = 26;
@@ -19,8 +19,12 @@ pub(super) const TABLE: u8 = b't';
 pub(super) const VALUES: u8 = b'v';
 /// `r` run blob: the run refers to the blob.
 pub(super) const REFERENCES: u8 = b'r';
-/// `b` blob run: the blob is referred to by the run.
+/// `b` blob run: the blob is referred to by the run. `b` blob `@` name: by the schedule.
 pub(super) const REFERRERS: u8 = b'b';
+/// `p` name: a schedule.
+pub(super) const SCHEDULES: u8 = b'p';
+/// `f` name 0 time round: a firing of a schedule.
+pub(super) const FIRINGS: u8 = b'f';
 /// `w`: the number of commits.
 pub(super) const COMMITS: &[u8] = b"w";
 /// `+` key number: the further parts of a long value.
@@ -70,6 +74,41 @@ pub(super) fn reference(run: &RunId, blob: BlobId) -> [Vec<u8>; 2] {
 /// All runs that refer to a blob.
 pub(super) fn referrers(blob: BlobId) -> Vec<u8> {
     [&[REFERRERS], &blob.0[..]].concat()
+}
+
+/// A schedule.
+pub(super) fn schedule(name: &str) -> Vec<u8> {
+    [&[SCHEDULES], name.as_bytes()].concat()
+}
+
+/// The blob is referred to by the schedule.
+pub(super) fn reference_of_schedule(name: &str, blob: BlobId) -> Vec<u8> {
+    // No run's id has an `@`.
+    [&referrers(blob)[..], b"@", name.as_bytes()].concat()
+}
+
+/// All firings of a schedule.
+pub(super) fn firings(schedule: &str) -> Vec<u8> {
+    [&[FIRINGS], schedule.as_bytes(), &[0]].concat()
+}
+
+/// A firing; firings of a schedule sort by time and round.
+pub(super) fn firing(key: &FiringKey) -> Vec<u8> {
+    let mut bytes = firings(&key.schedule);
+    bytes.extend_from_slice(&key.nominal.0.to_be_bytes());
+    bytes.extend_from_slice(&key.round.to_be_bytes());
+    bytes
+}
+
+/// What a key made by [`firing`] says.
+pub(super) fn firing_key(bytes: &[u8]) -> Option<FiringKey> {
+    let (name, rest) = bytes.get(1..)?.split_at_checked(bytes.len().checked_sub(1 + 11)?)?;
+    let (nominal, round) = rest.get(1..)?.split_first_chunk::<8>()?;
+    Some(FiringKey {
+        schedule: std::str::from_utf8(name).ok()?.to_owned(),
+        nominal: Timestamp(u64::from_be_bytes(*nominal)),
+        round: u16::from_be_bytes(round.try_into().ok()?),
+    })
 }
 
 /// The blob in the first key made by [`reference`].

@@ -22,9 +22,9 @@ use crate::model::RunId;
 #[derive(Debug)]
 pub(super) struct SledLedger {
     tree: ::sled::Tree,
-    staging: Staging,
+    pub(super) staging: Staging,
     medium: Medium,
-    objects: Arc<Objects>,
+    pub(super) objects: Arc<Objects>,
     limits: Limits,
     /// Heads of runs that are claimed, so that an append reads nothing.
     heads: HashMap<RunId, RunHead>,
@@ -71,6 +71,10 @@ impl SledLedger {
         };
         self.limits.check_entries(&head, &new.entries, false)?;
         check_summary(Some(&head.summary))?;
+        if let Some(firing) = &new.firing {
+            let fired = self.judge_firing(firing, Some(&new.run))?.ok_or_else(|| firing.refused())?;
+            self.stage_firing(&fired)?;
+        }
         self.stage_summary(&head)?;
         self.stage_entries(&mut head, &new.entries)?;
         self.stage_claim(&head)?;
@@ -205,7 +209,7 @@ impl SledLedger {
         let mut entries = Vec::new();
         for key in self.staging.keys(&keys::of_run(keys::JOURNAL, run))? {
             let record = self.staging.get_long(&key)?.ok_or_else(|| Error::damaged("a record went away"))?;
-            entries.extend(Entries::decode(record)?.entries);
+            entries.extend(Entries::decode(&record)?.entries);
         }
         let prefix = keys::of_run(keys::TABLE, run);
         let mut table = Vec::new();

@@ -2,6 +2,8 @@
 //! lie under keys of their own. No value that sled sees is over 4 KiB: larger ones end up in files that
 //! it never fsyncs.
 
+use std::borrow::Cow;
+
 use super::keys;
 use crate::journal::error::Error;
 
@@ -38,12 +40,15 @@ pub(super) fn part_keys(key: &[u8], head: &[u8]) -> Result<Vec<Vec<u8>>, Error> 
 }
 
 /// A value from what its own key holds; `part` gives what another key holds.
-pub(super) fn join(
+pub(super) fn join<'a>(
     key: &[u8],
-    head: &[u8],
+    head: &'a [u8],
     part: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, Error>,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Cow<'a, [u8]>, Error> {
     let length = length(head)?;
+    if head.len() == LENGTH_BYTES + length {
+        return Ok(Cow::Borrowed(&head[LENGTH_BYTES..]));
+    }
     let mut value = Vec::with_capacity(length.min(1 << 20));
     value.extend_from_slice(&head[LENGTH_BYTES..]);
     for key in part_keys(key, head)? {
@@ -53,7 +58,7 @@ pub(super) fn join(
     if value.len() != length {
         return Err(Error::damaged(format!("a value has {} bytes of {length}", value.len())));
     }
-    Ok(value)
+    Ok(Cow::Owned(value))
 }
 
 /// How many parts a value has beside the first.
@@ -79,7 +84,7 @@ mod tests {
             assert!(parts.values().all(|part| part.len() <= PART_BYTES_MAX));
             let head = &parts[&b"key".to_vec()];
             let back = join(b"key", head, |key| Ok(parts.get(key).cloned())).unwrap();
-            assert_eq!(back, value, "{length}");
+            assert_eq!(back[..], value[..], "{length}");
             let others = part_keys(b"key", head).unwrap();
             assert_eq!(others.len() + 1, parts.len());
             assert!(others.iter().all(|key| parts.contains_key(key)));
@@ -89,7 +94,7 @@ mod tests {
     #[test]
     fn a_missing_part_is_damage() {
         let parts: BTreeMap<_, _> = split(b"key".to_vec(), &[1; 9000]).unwrap().into_iter().collect();
-        let join = |head: &[u8]| join(b"key", head, |_| Ok(None));
+        let join = |head: &[u8]| join(b"key", head, |_| Ok(None)).map(Cow::into_owned);
         assert!(matches!(join(&parts[&b"key".to_vec()]), Err(Error::Damaged { .. })));
         assert!(matches!(join(&[1, 2]), Err(Error::Damaged { .. })));
     }

@@ -34,6 +34,7 @@ mod objects;
 mod open;
 mod records;
 mod restore;
+mod schedules;
 mod staging;
 
 pub use open::FORMAT;

@@ -1,6 +1,8 @@
 //! What lies under the keys of a run: its claim, and entries that were appended together.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::keys;
@@ -54,21 +56,62 @@ impl Entries {
         record
     }
 
-    pub(super) fn decode(record: Vec<u8>) -> Result<Self, Error> {
-        let damaged = || Error::damaged("a record of the journal has lengths that don't fit");
-        let mut record = Bytes::from(record);
-        let mut take = |count: usize| {
-            if record.len() < count { Err(damaged()) } else { Ok(record.split_to(count)) }
-        };
-        let count = u32_of(&take(4)?);
-        let bytes = take(8)?;
-        let bytes = u64::from_le_bytes(bytes[..].try_into().map_err(|_| damaged())?);
-        let lengths = take(count.checked_mul(4).ok_or_else(damaged)?)?;
-        let entries = lengths.chunks_exact(4).map(|length| take(u32_of(length))).collect::<Result<_, _>>()?;
-        if !record.is_empty() {
-            return Err(damaged());
-        }
+    pub(super) fn decode(record: &[u8]) -> Result<Self, Error> {
+        let mut entries = Vec::new();
+        let bytes = Self::each(record, |entry| entries.push(Bytes::copy_from_slice(entry)))?;
         Ok(Self { entries, bytes })
+    }
+
+    /// Shows each entry of a record. Gives [`Entries::bytes`].
+    fn each<'a>(record: &'a [u8], mut show: impl FnMut(&'a [u8])) -> Result<u64, Error> {
+        let damaged = || Error::damaged("a record of the journal has lengths that don't fit");
+        let mut left = record;
+        let mut take = |count: usize| {
+            let (taken, rest) = left.split_at_checked(count).ok_or_else(damaged)?;
+            left = rest;
+            Ok::<_, Error>(taken)
+        };
+        let count = u32_of(take(4)?);
+        let bytes = u64::from_le_bytes(take(8)?.try_into().map_err(|_| damaged())?);
+        for length in take(count.checked_mul(4).ok_or_else(damaged)?)?.chunks_exact(4) {
+            show(take(u32_of(length))?);
+        }
+        if left.is_empty() { Ok(bytes) } else { Err(damaged()) }
+    }
+}
+
+/// Entries that are read together, one behind the other in one buffer: thousands of them cost as few
+/// allocations as one.
+#[derive(Default)]
+pub(super) struct Page {
+    buffer: BytesMut,
+    ends: Vec<usize>,
+}
+
+impl Page {
+    /// Takes the entries of a record in, but for the first `skip`, until the page is over `bytes_max`.
+    /// Gives how many entries the record has.
+    pub(super) fn fill(&mut self, record: &[u8], skip: usize, bytes_max: usize) -> Result<usize, Error> {
+        let mut count = 0;
+        Entries::each(record, |entry| {
+            if count >= skip && !self.is_over(bytes_max) {
+                self.buffer.extend_from_slice(entry);
+                self.ends.push(self.buffer.len());
+            }
+            count += 1;
+        })?;
+        Ok(count)
+    }
+
+    pub(super) fn is_over(&self, bytes_max: usize) -> bool {
+        self.buffer.len() > bytes_max
+    }
+
+    pub(super) fn into_entries(self) -> Vec<Bytes> {
+        let mut buffer = self.buffer.freeze();
+        let mut before = 0;
+        let ends = self.ends.into_iter();
+        ends.map(|end| buffer.split_to(end - std::mem::replace(&mut before, end))).collect()
     }
 }
 
@@ -79,13 +122,13 @@ fn u32_of(bytes: &[u8]) -> usize {
 /// A value that may be long, from the tree alone.
 pub(super) fn get_long(tree: &::sled::Tree, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     match tree.get(key).map_err(unreadable)? {
-        Some(head) => join_from(tree, key, &head).map(Some),
+        Some(head) => join_from(tree, key, &head).map(|value| Some(value.into_owned())),
         None => Ok(None),
     }
 }
 
 /// A value that may be long, whose first part was just read.
-pub(super) fn join_from(tree: &::sled::Tree, key: &[u8], head: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn join_from<'a>(tree: &::sled::Tree, key: &[u8], head: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
     long::join(key, head, |part| Ok(tree.get(part).map_err(unreadable)?.map(|value| value.to_vec())))
 }
 
@@ -106,7 +149,7 @@ fn end(tree: &::sled::Tree, run: &RunId) -> Result<(u64, u64), Error> {
     let first =
         keys::journal_seq(&key).ok_or_else(|| Error::damaged("a key of the journal has no number"))?;
     let record = get_long(tree, &key)?.ok_or_else(|| Error::damaged("a record went away"))?;
-    let record = Entries::decode(record)?;
+    let record = Entries::decode(&record)?;
     Ok((first + record.entries.len() as u64 - 1, record.bytes))
 }
 

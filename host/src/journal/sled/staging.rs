@@ -75,7 +75,7 @@ impl Staging {
 
     pub(super) fn get_long(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.get(key)? {
-            Some(head) => long::join(key, &head, |part| self.get(part)).map(Some),
+            Some(head) => long::join(key, &head, |part| self.get(part)).map(|value| Some(value.into_owned())),
             None => Ok(None),
         }
     }

@@ -12,13 +12,17 @@ use super::keys;
 use super::ledger::{SledLedger, version_of};
 use super::objects::Objects;
 use super::open::{self, Opened, StateLock};
-use super::records::{self, ClaimRecord, Entries, get_long, join_from};
+use super::records::{self, ClaimRecord, Page, get_long, join_from};
+use super::schedules::{self, Changed};
 use super::staging::unreadable;
 use crate::journal::commit::Committer;
 use crate::journal::error::Error;
 use crate::journal::limits::Limits;
-use crate::journal::store::{Append, BlobId, Claim, NewRun, RunExport, RunHead, Store, Versioned, Write};
-use crate::model::RunId;
+use crate::journal::store::{
+    Append, BlobId, Claim, Firing, FiringKey, NewFiring, NewRun, RunExport, RunHead, Store, StoredSchedule,
+    Versioned, Write,
+};
+use crate::model::{RunId, Timestamp};
 
 /// How the store is to be opened.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +92,18 @@ impl SledStore {
         spawn_blocking(move || work(&objects)).await.map_err(|error| Error::bug(error.to_string()))?
     }
 
+    /// Removes the blob that a change has left without use.
+    async fn without(&self, (changed, unused): Changed) -> Result<bool, Error> {
+        if let Some(unused) = unused {
+            self.blocking(move |objects| {
+                objects.remove(unused);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(changed)
+    }
+
     /// Rows from `from` on whose keys begin with `prefix`, with what is left of the keys.
     fn rows(
         &self,
@@ -102,7 +118,8 @@ impl SledStore {
             if !key.starts_with(prefix) {
                 break;
             }
-            rows.push((key[cut..].to_vec(), join_from(&self.tree, &key, &head)?.into()));
+            let value = join_from(&self.tree, &key, &head)?;
+            rows.push((key[cut..].to_vec(), Bytes::from(value.into_owned())));
         }
         Ok(rows)
     }
@@ -174,8 +191,7 @@ impl Store for SledStore {
             return Err(Error::NotFound { run: run.clone() });
         };
         let from = from.max(ClaimRecord::decode(&claim)?.first_seq);
-        let mut page = Vec::new();
-        let mut bytes = 0;
+        let mut page = Page::default();
         let mut next = from;
         // The record that holds entry `from` may begin before it.
         let first =
@@ -184,21 +200,19 @@ impl Store for SledStore {
             let (key, head) = row.map_err(unreadable)?;
             let first = keys::journal_seq(&key)
                 .ok_or_else(|| Error::damaged("a key of the journal has no number"))?;
-            let record = Entries::decode(join_from(&self.tree, &key, &head)?)?;
+            let missing = || Error::damaged(format!("entry {next} of run {run} is missing"));
             let skip = next.checked_sub(first).and_then(|skip| usize::try_from(skip).ok());
-            let Some(skip) = skip.filter(|skip| *skip <= record.entries.len()) else {
-                return Err(Error::damaged(format!("entry {next} of run {run} is missing")));
-            };
-            for entry in record.entries.into_iter().skip(skip) {
-                if bytes > bytes_max {
-                    return Ok((from, page));
-                }
-                bytes += entry.len();
-                next += 1;
-                page.push(entry);
+            let skip = skip.ok_or_else(missing)?;
+            let count = page.fill(&join_from(&self.tree, &key, &head)?, skip, bytes_max)?;
+            if skip > count {
+                return Err(missing());
             }
+            if page.is_over(bytes_max) {
+                break;
+            }
+            next = first + count as u64;
         }
-        Ok((from, page))
+        Ok((from, page.into_entries()))
     }
 
     async fn get(&self, run: &RunId, key: &[u8]) -> Result<Option<Bytes>, Error> {
@@ -246,6 +260,72 @@ impl Store for SledStore {
             Ok((key, versioned(&record)?))
         });
         named.collect()
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<StoredSchedule>, Error> {
+        schedules::schedule(&self.tree, name)
+    }
+
+    async fn schedules(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<(String, StoredSchedule)>, Error> {
+        let from = after.map_or_else(|| vec![keys::SCHEDULES], |after| successor(keys::schedule(after)));
+        let rows = self.rows(from, &[keys::SCHEDULES], 1, max)?;
+        let named = rows.into_iter().map(|(name, record)| {
+            let name =
+                String::from_utf8(name).map_err(|_| Error::damaged("the name of a schedule is no text"))?;
+            Ok((name, schedules::decode_schedule(&record)?))
+        });
+        named.collect()
+    }
+
+    async fn put_schedule(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        component: BlobId,
+        value: Bytes,
+    ) -> Result<bool, Error> {
+        let name = name.to_owned();
+        let changed =
+            self.committer.run(move |ledger| ledger.put_schedule(&name, version, component, &value)).await?;
+        self.without(changed).await
+    }
+
+    async fn remove_schedule(&self, name: &str, version: u64) -> Result<bool, Error> {
+        let name = name.to_owned();
+        let changed = self.committer.run(move |ledger| ledger.remove_schedule(&name, version)).await?;
+        self.without(changed).await
+    }
+
+    async fn firing(&self, key: &FiringKey) -> Result<Option<Firing>, Error> {
+        schedules::firing(&self.tree, key)
+    }
+
+    async fn firings(
+        &self,
+        schedule: &str,
+        before: Option<&FiringKey>,
+        max: usize,
+    ) -> Result<Vec<Firing>, Error> {
+        schedules::firings(&self.tree, schedule, before, max)
+    }
+
+    async fn note_firing(&self, firing: NewFiring) -> Result<bool, Error> {
+        self.committer.run(move |ledger| ledger.note_firing(&firing)).await
+    }
+
+    async fn forget_firings(&self, schedule: &str, before: Timestamp) -> Result<u64, Error> {
+        let mut forgotten = 0;
+        loop {
+            let name = schedule.to_owned();
+            match self.committer.run(move |ledger| ledger.forget_firings(&name, before)).await? {
+                0 => return Ok(forgotten),
+                more => forgotten += more,
+            }
+        }
     }
 
     async fn put_blob(&self, bytes: Bytes) -> Result<BlobId, Error> {

@@ -26,6 +26,7 @@ impl StepLog {
         batch: StepSeq,
         produce: impl AsyncFnOnce(&mut Delivery) -> Result<T, Halt>,
     ) -> Result<T, Halt> {
+        self.check_rehearsal()?;
         if !self.is_live() {
             let row = self.recorded_delivery(batch).await?;
             self.now = self.now.max(row.at);
@@ -33,7 +34,7 @@ impl StepLog {
             self.settle().await?;
             return Ok(value);
         }
-        if self.rehearsing {
+        if self.rehearsal.is_some() {
             return Err(Halt::Rehearsed);
         }
         let mut delivery = Delivery::default();

@@ -36,7 +36,7 @@ impl StepLog {
         if !self.is_live() {
             return Err(self.diverged(None).await?);
         }
-        if self.rehearsing {
+        if self.rehearsal.is_some() {
             return Err(Halt::Rehearsed);
         }
         let ending = match outcome {
@@ -136,8 +136,8 @@ impl StepLog {
             Ending::Done { output } => blob_of(output).into_iter().collect(),
             Ending::Failed { .. } | Ending::Cancelled => Vec::new(),
         };
-        let writes = [deliveries::PREFIX, slot::TABLES, inbox::WAITING, inbox::IDS]
-            .map(|rows| Write::RemoveAll(rows.to_vec()));
+        // What was delivered stays: without it an ended run couldn't be replayed.
+        let writes = [slot::TABLES, inbox::WAITING, inbox::IDS].map(|rows| Write::RemoveAll(rows.to_vec()));
         crash::point("journal.end.before");
         let along = Along { writes: writes.into(), blobs, progress: true, ..Along::default() };
         self.writer.lock().await.commit(vec![Fact::Ended(ending)], along).await?;

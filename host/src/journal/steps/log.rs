@@ -6,16 +6,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{Mutex, watch};
 
+use super::rehearsal::Rehearsal;
 use crate::clock::Clock;
 use crate::crash;
 use crate::journal::control::Control;
 use crate::journal::cursor::Cursor;
 use crate::journal::deliveries::Deliveries;
+use crate::journal::disk::Wanted;
 use crate::journal::entry::{Fact, RunCreated, Stored};
 use crate::journal::error::Error;
 use crate::journal::slot::Slot;
 use crate::journal::state::{Cancel, RunState};
-use crate::journal::store::{BlobId, Claim, RunHead, Store};
+use crate::journal::store::{BlobId, Claim, NewFiring, RunHead, Store};
 use crate::journal::writer::{Along, Writer};
 use crate::model::{ItemId, RunStatus, StepSeq, Timestamp};
 
@@ -43,7 +45,9 @@ pub struct StepLog {
     pub(super) fresh: bool,
     pub(super) half_told: bool,
     /// Nothing is carried out and nothing written: the guest is stopped where the journal ends.
-    pub(super) rehearsing: bool,
+    pub(super) rehearsal: Option<Rehearsal>,
+    /// A seed that a retry has put in the place of the run's own, until the guest's side takes it.
+    pub(super) reseed: Option<[u8; 32]>,
     pub(super) scratch: Vec<u8>,
 }
 
@@ -57,8 +61,21 @@ impl StepLog {
         clock: Arc<dyn Clock>,
         created: RunCreated,
     ) -> Result<Self, Error> {
+        Self::create_for(store, clock, created, None).await
+    }
+
+    /// Begins the run of a firing: run and firing are durable together when this returns.
+    ///
+    /// # Errors
+    /// Those of [`Store::submit`].
+    pub async fn create_for(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        created: RunCreated,
+        firing: Option<NewFiring>,
+    ) -> Result<Self, Error> {
         crash::point("journal.create.before");
-        let writer = Writer::create(store, clock, created).await?;
+        let writer = Writer::create(store, clock, created, firing).await?;
         crash::point("journal.create.after");
         let mut log = Self::over(writer, 1);
         log.fresh = true;
@@ -89,26 +106,8 @@ impl StepLog {
         Ok((log, state))
     }
 
-    /// Opens the journal of a run that was just claimed, for a guest that is only to show that it does
-    /// what is recorded: it is stopped ([`Halt::Rehearsed`](crate::journal::Halt::Rehearsed)) before
-    /// anything is carried out or written.
-    ///
-    /// # Errors
-    /// As [`StepLog::open`].
-    pub async fn rehearse(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        claim: Claim,
-        head: &RunHead,
-    ) -> Result<(Self, RunState), Error> {
-        let (mut log, state) = Self::at_front(store, clock, claim, head).await?;
-        log.rehearsing = true;
-        log.settle().await?;
-        Ok((log, state))
-    }
-
-    /// The log of a run that was just claimed, before its first entry, and how the run stands.
-    async fn at_front(
+    /// The log of a run, before its first entry, and how the run stands.
+    pub(super) async fn at_front(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         claim: Claim,
@@ -135,7 +134,8 @@ impl StepLog {
         let claim = writer.claim().clone();
         let state = writer.state();
         Self {
-            cursor: Cursor::new(Arc::clone(&store), claim.run.clone(), first_seq + 1, state.last_seq),
+            cursor: Cursor::new(Arc::clone(&store), claim.run.clone(), first_seq + 1, state.last_seq)
+                .wanting(Wanted::Replay),
             deliveries: Deliveries::new(Arc::clone(&store), claim.run.clone()),
             step: state.created.after,
             now: state.first_at,
@@ -146,12 +146,19 @@ impl StepLog {
             first_live: true,
             fresh: false,
             half_told: false,
-            rehearsing: false,
+            rehearsal: None,
+            reseed: None,
             scratch: Vec::new(),
             writer: Arc::new(Mutex::new(writer)),
             store,
             claim,
         }
+    }
+
+    /// Where the journal is kept.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// Whether everything that was recorded has been given: from here on, effects are carried out.
@@ -176,6 +183,11 @@ impl StepLog {
     #[must_use]
     pub fn last_step(&self) -> StepSeq {
         self.step
+    }
+
+    /// The seed from which random numbers come from here on, once, where a retry has changed it.
+    pub fn take_reseed(&mut self) -> Option<[u8; 32]> {
+        self.reseed.take()
     }
 
     /// The durable table of one item of a batch, for use in the background.

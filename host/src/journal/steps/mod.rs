@@ -16,6 +16,7 @@
 //! | `once` | one step: recorded, or carried out |
 //! | `deliver` | one delivery of a batch |
 //! | `replay` | the way to the journal's end, and where it is left |
+//! | `rehearsal` | only that way, with nothing carried out |
 //! | `notes` | log lines and status values |
 //! | `endings` | finish, pause, release, continue-with |
 
@@ -25,8 +26,10 @@ mod deliver;
 mod endings;
 mod notes;
 mod once;
+mod rehearsal;
 mod replay;
 
 pub use log::StepLog;
 pub use notes::{LOG_BYTES_MAX, LOG_LINE_BYTES_MAX, Noted};
 pub use once::{CHECKPOINT_KEY_BYTES_MAX, Call, Recovery};
+pub use rehearsal::Rehearsal;

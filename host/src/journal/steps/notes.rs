@@ -17,7 +17,7 @@ pub const LOG_BYTES_MAX: u64 = 10 << 20;
 /// What became of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted {
-    /// It is new: tell the listeners.
+    /// It is new, or is to be told again: tell the listeners.
     New,
     /// An earlier process has told of it.
     Muted,
@@ -37,7 +37,7 @@ impl StepLog {
         mut fields: Vec<(String, String)>,
     ) -> Result<Noted, Error> {
         if !self.is_new_note() {
-            return Ok(Noted::Muted);
+            return Ok(self.told_again());
         }
         if line_bytes(&message, &fields) > LOG_LINE_BYTES_MAX as u64 {
             message.truncate(message.floor_char_boundary(LOG_LINE_BYTES_MAX));
@@ -68,15 +68,20 @@ impl StepLog {
     /// Those of [`append`](crate::journal::Store::append).
     pub async fn set_status(&mut self, key: &str, value: &str) -> Result<Noted, Error> {
         if !self.is_new_note() {
-            return Ok(Noted::Muted);
+            return Ok(self.told_again());
         }
         let fact = Fact::StatusSet { after: self.step, key: key.to_owned(), value: value.to_owned() };
         self.writer.lock().await.note(fact, 0).await?;
         Ok(Noted::New)
     }
 
+    /// What becomes of a note that isn't recorded, because it is already.
+    fn told_again(&self) -> Noted {
+        if self.is_aloud() { Noted::New } else { Noted::Muted }
+    }
+
     pub(super) fn is_new_note(&mut self) -> bool {
         self.notes_made += 1;
-        self.is_live() && !self.rehearsing && self.notes_made > self.notes_recorded
+        self.is_live() && self.rehearsal.is_none() && self.notes_made > self.notes_recorded
     }
 }

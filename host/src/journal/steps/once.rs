@@ -112,6 +112,7 @@ impl StepLog {
 
     /// Finds what the journal has for the guest's next step; if that is nothing, the log is live.
     async fn enter<A: Serialize>(&mut self, call: &Call<'_, A>) -> Result<Entered, Halt> {
+        self.check_rehearsal()?;
         let fingerprint = Fingerprint::of(call.kind, call.args, &mut self.scratch)?;
         let step = StepSeq(self.step.0 + 1);
         let mut in_doubt = None;
@@ -122,7 +123,7 @@ impl StepLog {
             }
             self.go_live().await?;
         }
-        if self.rehearsing {
+        if self.rehearsal.is_some() {
             return Err(Halt::Rehearsed);
         }
         self.writer.lock().await.check_room()?;

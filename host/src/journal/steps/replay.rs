@@ -79,6 +79,7 @@ impl StepLog {
         match fact {
             Fact::Resumed { .. } => self.now = self.now.max(at),
             Fact::Logged { .. } | Fact::StatusSet { .. } => self.notes_recorded += 1,
+            Fact::Retried { seed, .. } => self.reseed = Some(*seed),
             _ => {}
         }
     }
@@ -86,7 +87,7 @@ impl StepLog {
     /// The journal has no more. A resumed run is told the time before anything else happens, and that
     /// it was told is durable: what the guest makes of it must come out the same once more.
     pub(super) async fn go_live(&mut self) -> Result<(), Error> {
-        if !self.fresh && !self.rehearsing {
+        if !self.fresh && self.rehearsal.is_none() {
             let fact = Fact::Resumed { deliveries: self.deliveries.taken() };
             crash::point("journal.resumed.before");
             let at = self.writer.lock().await.commit(vec![fact], Along::default()).await?;
@@ -105,7 +106,7 @@ impl StepLog {
             _ => None,
         };
         while recorded.is_none() {
-            match self.cursor.next().await?.map(|entry| entry.fact) {
+            match self.cursor.next_whole().await?.map(|entry| entry.fact) {
                 Some(Fact::StepStarted { call, .. } | Fact::StepFinished { call: Some(call), .. }) => {
                     recorded = Some(Seen { kind: call.kind, args: call.args, label: call.label });
                 }
@@ -113,7 +114,7 @@ impl StepLog {
                 None => break,
             }
         }
-        Ok(Halt::Diverged(Box::new(Divergence { step, recorded, now })))
+        Ok(Halt::Diverged(Box::new(Divergence { step, recorded, now, at: Vec::new() })))
     }
 }
 

@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{clock, created, run_id};
 use crate::journal::{
-    Append, Call, Error, Halt, MemoryStore, NewRun, Options, Recovery, SledStore, StepLog, Store, Summary,
-    backup, check, prune, restore, state_of, verify_backup,
+    Append, Call, Error, FiringKey, Halt, MemoryStore, NewFiring, NewRun, Options, Recovery, SledStore,
+    StepLog, Store, Summary, backup, check, prune, restore, restored_at, state_of, verify_backup,
 };
 use crate::model::{ItemId, PauseReason, RunStatus, StepSeq, Timestamp};
 
@@ -139,6 +139,7 @@ async fn a_check_names_what_is_wrong() {
         entries: vec![Bytes::from_static(b"\x01junk")],
         summary: Bytes::new(),
         blobs: Vec::new(),
+        firing: None,
     };
     store.submit(junk).await.unwrap();
     let missing = StepLog::create(Arc::clone(&store), clock(), created(8)).await.unwrap();
@@ -157,4 +158,44 @@ async fn old_runs_that_ended_are_removed() {
     assert_eq!(prune(&store, Timestamp(u64::MAX), 4).await.unwrap(), 0);
     assert_eq!(prune(&store, Timestamp(u64::MAX), 0).await.unwrap(), 1, "only one has ended");
     assert_eq!(store.head(&run_id(0)).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules_come_back_with_their_firings() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("state.backup");
+    let store = open(&root.path().join("state"));
+    let component = store.put_blob(Bytes::from_static(b"the workflow")).await.unwrap();
+    assert!(store.put_schedule("nightly", None, component, Bytes::from_static(b"daily")).await.unwrap());
+    let key = |n| FiringKey { schedule: "nightly".to_owned(), nominal: Timestamp(n), round: 0 };
+    let note = |n| NewFiring { key: key(n), version: None, run: None, detail: Bytes::from(vec![1; 5000]) };
+    let fired = NewRun {
+        run: run_id(1),
+        entries: vec![Bytes::from_static(b"first")],
+        summary: Bytes::new(),
+        blobs: Vec::new(),
+        firing: Some(note(700)),
+    };
+    store.submit(fired).await.unwrap();
+    // Nothing but a schedule needs the component, and the run isn't one that could be read.
+    let claim = store.claim(&run_id(1)).await.unwrap().0;
+    store.release(&claim).await.unwrap();
+    store.remove(&run_id(1)).await.unwrap();
+    for n in 0..300 {
+        assert!(store.note_firing(note(1_000 + n)).await.unwrap());
+    }
+    let report = backup(&store, &file).await.unwrap();
+    assert_eq!((report.runs, report.blobs, report.schedules, report.firings), (0, 1, 1, 301));
+    assert_eq!(verify_backup(&file).unwrap(), report);
+
+    let target = root.path().join("restored");
+    restore(&target, &file, &clock()).await.unwrap();
+    let restored = open(&target);
+    let found = restored.schedule("nightly").await.unwrap().unwrap();
+    assert_eq!((found.component, &found.value[..]), (component, &b"daily"[..]));
+    assert_eq!(restored.blob(component).await.unwrap(), Some(Bytes::from_static(b"the workflow")));
+    let firings = |store: Arc<dyn Store>| async move { store.firings("nightly", None, 1000).await.unwrap() };
+    assert_eq!(firings(restored.clone()).await, firings(store).await, "with its run, though that is gone");
+    assert!(restored_at(&restored).await.unwrap().is_some());
+    assert_eq!(check(&restored).await.unwrap().problems, Vec::<String>::new());
 }

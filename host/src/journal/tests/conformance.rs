@@ -9,12 +9,12 @@ use crate::journal::{
     Append, BlobId, Claim, Error, Limits, MemoryStore, NewRun, Options, SledStore, Store, ValueWrite, Write,
 };
 
-fn new_run(n: u8) -> NewRun {
+pub(super) fn new_run(n: u8) -> NewRun {
     let entries = vec![Bytes::from_static(b"first")];
-    NewRun { run: run_id(n), entries, summary: Bytes::from(vec![n]), blobs: Vec::new() }
+    NewRun { run: run_id(n), entries, summary: Bytes::from(vec![n]), blobs: Vec::new(), firing: None }
 }
 
-fn entry(text: &str) -> Bytes {
+pub(super) fn entry(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
@@ -53,6 +53,7 @@ pub(super) async fn suite(open: impl AsyncFn() -> Arc<dyn Store>) {
     blobs_are_kept_while_needed(open().await.as_ref()).await;
     runs_are_removed_and_moved(open().await.as_ref(), open().await.as_ref()).await;
     many_writers_share_the_store(open().await).await;
+    super::firings::suite(open).await;
 }
 
 async fn numbers_are_dense_and_expected(store: &dyn Store) {

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::journal::{
-    Append, BlobId, Claim, Error, Limits, NewRun, RunExport, RunHead, Store, Versioned, Write,
+    Append, BlobId, Claim, Error, Firing, FiringKey, Limits, NewFiring, NewRun, RunExport, RunHead, Store,
+    StoredSchedule, Versioned, Write,
 };
-use crate::model::RunId;
+use crate::model::{RunId, Timestamp};
 
 #[derive(Debug)]
 pub(super) struct CuttingStore {
@@ -131,6 +132,53 @@ impl Store for CuttingStore {
 
     async fn values(&self, after: Option<&str>, max: usize) -> Result<Vec<(String, Versioned)>, Error> {
         CuttingStore::read(self, self.inner.values(after, max)).await
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<StoredSchedule>, Error> {
+        CuttingStore::read(self, self.inner.schedule(name)).await
+    }
+
+    async fn schedules(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<(String, StoredSchedule)>, Error> {
+        CuttingStore::read(self, self.inner.schedules(after, max)).await
+    }
+
+    async fn put_schedule(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        component: BlobId,
+        value: Bytes,
+    ) -> Result<bool, Error> {
+        CuttingStore::write(self, self.inner.put_schedule(name, version, component, value)).await
+    }
+
+    async fn remove_schedule(&self, name: &str, version: u64) -> Result<bool, Error> {
+        CuttingStore::write(self, self.inner.remove_schedule(name, version)).await
+    }
+
+    async fn firing(&self, key: &FiringKey) -> Result<Option<Firing>, Error> {
+        CuttingStore::read(self, self.inner.firing(key)).await
+    }
+
+    async fn firings(
+        &self,
+        schedule: &str,
+        before: Option<&FiringKey>,
+        max: usize,
+    ) -> Result<Vec<Firing>, Error> {
+        CuttingStore::read(self, self.inner.firings(schedule, before, max)).await
+    }
+
+    async fn note_firing(&self, firing: NewFiring) -> Result<bool, Error> {
+        CuttingStore::write(self, self.inner.note_firing(firing)).await
+    }
+
+    async fn forget_firings(&self, schedule: &str, before: Timestamp) -> Result<u64, Error> {
+        CuttingStore::write(self, self.inner.forget_firings(schedule, before)).await
     }
 
     async fn put_blob(&self, bytes: Bytes) -> Result<BlobId, Error> {

@@ -52,7 +52,13 @@ async fn write_run(store: Arc<dyn Store>, n: u8) {
     let (claim, mut seq) = match store.head(&run).await.unwrap() {
         Some(head) => (store.claim(&run).await.unwrap().0, head.last_seq),
         None => {
-            let new = NewRun { run, entries: vec![entry(n, 1)], summary: Bytes::new(), blobs: Vec::new() };
+            let new = NewRun {
+                run,
+                entries: vec![entry(n, 1)],
+                summary: Bytes::new(),
+                blobs: Vec::new(),
+                firing: None,
+            };
             (store.submit(new).await.unwrap(), 1)
         }
     };

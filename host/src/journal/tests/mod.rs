@@ -6,6 +6,7 @@ mod conformance;
 mod cut;
 mod cutting;
 mod damage;
+mod firings;
 mod kill;
 mod replay;
 mod state;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orchestrator_host::config::Config;
 use orchestrator_host::model::{Fault, PauseReason, RunId, RunOutcome};
-use orchestrator_host::node::{Access, Call, Error, Reply, Request};
+use orchestrator_host::node::{Access, Call, Error, Reply, Request, ScheduleAnswer};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -72,6 +72,10 @@ pub(super) async fn run(context: &Context, config: Config, request: Request) -> 
         Ok(Watched::Ended(run, outcome, signal)) => {
             tell(context, &run, outcome, signal.unwrap_or(Exit::Interrupted))
         }
+        Ok(Watched::Waits) => {
+            output::say("it waits until the run that is under way has ended");
+            Ok(Exit::Ok)
+        }
         Ok(Watched::Now(exit)) => {
             hint_at_resume(run.as_ref());
             return Ok(exit);
@@ -86,6 +90,8 @@ pub(super) async fn run(context: &Context, config: Config, request: Request) -> 
 enum Watched {
     /// The run ended, perhaps because of a signal.
     Ended(RunId, RunOutcome, Option<Exit>),
+    /// It waits for another run to end; whoever holds the state begins it then.
+    Waits,
     /// A second signal came, or the time was up: the process ends where it is.
     Now(Exit),
 }
@@ -116,8 +122,12 @@ async fn watch(
                 Some(Reply::Event { event }) => progress.event(&event),
                 Some(Reply::Outcome { run, outcome }) => return Ok(Watched::Ended(run, outcome, signal)),
                 Some(Reply::Error { error }) => return Err(error),
+                Some(Reply::Schedule { answer }) if matches!(*answer, ScheduleAnswer::Waits) => {
+                    return Ok(Watched::Waits);
+                }
                 Some(
-                    Reply::Runs { .. }
+                    Reply::Schedule { .. }
+                    | Reply::Runs { .. }
                     | Reply::Run { .. }
                     | Reply::Entries { .. }
                     | Reply::Servers { .. }
@@ -125,6 +135,7 @@ async fn watch(
                     | Reply::Memories { .. }
                     | Reply::Recalled { .. }
                     | Reply::Forgotten { .. }
+                    | Reply::Replayed { .. }
                     | Reply::Checked { .. }
                     | Reply::BackedUp { .. },
                 )
@@ -247,6 +258,7 @@ pub(super) fn why_text(why: PauseReason) -> &'static str {
         PauseReason::Suspected => "it may be what ended the process several times",
         PauseReason::Restored => "it came back from a backup",
         PauseReason::Asked => "somebody asked for it",
+        PauseReason::Imported => "it comes from another state",
     }
 }
 

@@ -7,14 +7,18 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 mod drive;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod ftpd;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod memory;
 pub(crate) mod purge;
+pub(crate) mod replay;
 pub(crate) mod resume;
+pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod signal;
 pub(crate) mod site;
 pub(crate) mod state;
@@ -31,11 +35,16 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Resume(args) => resume::run(context, args),
         Command::List(args) => runs::list(context, &args),
         Command::Show(args) => runs::show(context, args),
-        Command::History(args) => runs::history(context, args),
+        Command::History(args) => runs::history(context, &args),
         Command::Logs(args) => runs::logs(context, args),
         Command::Cancel(args) => cancel::run(context, args),
-        Command::Signal(args) => signal::run(context, args),
+        Command::Retry(args) => retry::run(context, args),
+        Command::Replay(args) => replay::run(context, args),
+        Command::Export(args) => export::export(context, args),
+        Command::Import(args) => export::import(context, &args),
         Command::Purge(args) => purge::run(context, args),
+        Command::Schedule(args) => schedule::run(context, args),
+        Command::Signal(args) => signal::run(context, args),
         Command::Memory(args) => memory::run(context, args),
         Command::Site(args) => site::run(context, args),
         Command::State(args) => state::run(context, args),

@@ -37,7 +37,7 @@ pub(crate) struct Args {
 }
 
 /// `2MiB`
-pub(super) fn rate(text: &str) -> Result<u64, String> {
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
         0 => Err("a limit slows, it doesn't stop: write at least 1B".to_owned()),
         rate => Ok(rate),
@@ -45,7 +45,7 @@ pub(super) fn rate(text: &str) -> Result<u64, String> {
 }
 
 /// `NAME=PATH`
-fn folder(text: &str) -> Result<(String, PathBuf), String> {
+pub(crate) fn folder(text: &str) -> Result<(String, PathBuf), String> {
     let (name, path) = text.split_once('=').ok_or("write NAME=PATH, as `out=/srv/out`")?;
     if name.is_empty()
         || name == "."
@@ -75,7 +75,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 
 /// The absolute path of a workflow, which can be read. It is looked at here, where the path was typed:
 /// whoever holds the state may stand elsewhere.
-pub(super) fn workflow(context: &Context, typed: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn workflow(context: &Context, typed: &Path) -> Result<PathBuf, Failure> {
     let workflow = context.absolute(typed);
     let opened = std::fs::File::open(&workflow)
         .and_then(|file| file.metadata())
@@ -87,7 +87,7 @@ pub(super) fn workflow(context: &Context, typed: &Path) -> Result<PathBuf, Failu
 }
 
 /// What the run may reach, checked while somebody is there to be told.
-fn grants(
+pub(crate) fn grants(
     context: &Context,
     config: &Config,
     sites: Vec<String>,

@@ -43,6 +43,24 @@ pub(crate) struct History {
     /// From this entry on
     #[arg(long, value_name = "N", default_value_t = 1)]
     from: u64,
+    /// Only entries of this step
+    #[arg(long, value_name = "STEP")]
+    step: Option<u64>,
+    /// Only entries of this kind, as `step-finished`, or of this call, as `ftp.rename`
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only entries that tell of a fault
+    #[arg(long)]
+    faults: bool,
+}
+
+impl History {
+    fn shows(&self, entry: &Entry) -> bool {
+        let is_kind = |kind: &str| entry.kind == kind || entry.detail["call"] == kind;
+        self.step.is_none_or(|wanted| entry.step.is_some_and(|step| step.0 == wanted))
+            && self.kind.as_deref().is_none_or(is_kind)
+            && (!self.faults || !entry.detail["fault"].is_null())
+    }
 }
 
 /// Arguments of `logs`.
@@ -229,15 +247,14 @@ fn details_text(details: &RunDetails) -> String {
     text
 }
 
-pub(crate) fn history(context: &Context, args: History) -> Result<Exit, Failure> {
+pub(crate) fn history(context: &Context, args: &History) -> Result<Exit, Failure> {
     let mut all = Vec::new();
-    each_page(context, args.run, args.from, |run, entries| {
+    each_page(context, args.run.clone(), args.from, |run, entries| {
+        let mut shown = entries.iter().filter(|entry| args.shows(entry));
         match context.format {
-            Format::Text => output::print(&entries.iter().map(entry_line).collect::<String>())?,
-            Format::Jsonl => {
-                entries.iter().try_for_each(|entry| output::json(&entry_document(run, entry)))?
-            }
-            Format::Json => all.extend(entries.iter().map(|entry| entry_document(run, entry))),
+            Format::Text => output::print(&shown.map(entry_line).collect::<String>())?,
+            Format::Jsonl => shown.try_for_each(|entry| output::json(&entry_document(run, entry)))?,
+            Format::Json => all.extend(shown.map(|entry| entry_document(run, entry))),
         }
         Ok(())
     })?;

@@ -119,5 +119,6 @@ fn told(context: &Context, done: &str, path: &Path, holds: Counts) -> Result<Exi
 }
 
 fn words(holds: Counts) -> String {
-    format!("{} runs, {} entries, {} blobs", holds.runs, holds.entries, holds.blobs)
+    let Counts { runs, entries, blobs, schedules } = holds;
+    format!("{runs} runs, {entries} entries, {blobs} blobs, {schedules} schedules")
 }

@@ -45,6 +45,41 @@ impl Page {
 /// Codes of the command line and the node, which no workflow ever sees.
 pub(crate) const OWN: &[Page] = &[
     Page {
+        code: "schedule.not-found",
+        exit: Exit::NotFound,
+        class: ASKED,
+        means: "the state has no schedule of that name",
+        action: "`orchestrator schedule list` shows the schedules of this state; --state names another one.",
+    },
+    Page {
+        code: "schedule.exists",
+        exit: Exit::Usage,
+        class: ASKED,
+        means: "there is a schedule of that name already",
+        action: "`orchestrator schedule edit NAME` changes it, and nothing but what is named.",
+    },
+    Page {
+        code: "schedule.skipped",
+        exit: Exit::Skipped,
+        class: ASKED,
+        means: "a run of the schedule is still under way, and its policy leaves the firing out",
+        action: "Wait for the run or cancel it; `--overlap allow` begins another one beside it.",
+    },
+    Page {
+        code: "schedule.changed",
+        exit: Exit::Temporary,
+        class: ASKED,
+        means: "somebody else changed the schedule in the same moment",
+        action: "Look at it with `orchestrator schedule show NAME`, and try again.",
+    },
+    Page {
+        code: "schedule.backfill",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "some runs of a backfill failed",
+        action: "`orchestrator list` shows why. The same command with --failed does only those once more.",
+    },
+    Page {
         code: "run.not-found",
         exit: Exit::NotFound,
         class: ASKED,
@@ -73,6 +108,21 @@ pub(crate) const OWN: &[Page] = &[
         means: "the workflow remembers nothing of that name",
         action: "`orchestrator memory list` shows which workflows remember anything, and \
                  `orchestrator memory list WORKFLOW` what. A workflow's name is that of its file, without `.wasm`.",
+    },
+    Page {
+        code: "run.imported",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "the run was taken in from another state, where it may be going on",
+        action: "It can be looked at (`orchestrator show`, `history`, `logs`) and replayed (`orchestrator replay`), \
+                 here; it is resumed, retried and cancelled where it came from.",
+    },
+    Page {
+        code: "run.exists",
+        exit: Exit::Failed,
+        class: ASKED,
+        means: "the state has a run of this id already",
+        action: "`orchestrator show RUN` shows it; `orchestrator purge RUN` forgets it once it has ended.",
     },
     Page {
         code: "workflow.refused",
