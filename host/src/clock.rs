@@ -18,6 +18,14 @@ pub trait Clock: Send + Sync + fmt::Debug {
     async fn sleep(&self, duration: Duration);
 }
 
+/// An instant as RFC 3339 in UTC; with milliseconds only where there are some. One that no calendar has
+/// is its number.
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    let instant = i64::try_from(at.0).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    instant.map_or_else(|| at.0.to_string(), |instant| instant.to_string())
+}
+
 /// The machine's own clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {

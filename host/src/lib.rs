@@ -18,6 +18,7 @@
 //! | [`config`] | the configuration file, as typed and as meant |
 //! | [`telemetry`] | listeners to run events |
 //! | [`node`] | composes one process, and lets a second one talk to it |
+//! | [`server`] | the HTTP API of a process that is left running |
 
 pub mod clock;
 pub mod crash;
@@ -35,4 +36,5 @@ pub mod ftpd;
 
 pub mod config;
 pub mod node;
+pub mod server;
 pub mod telemetry;

@@ -16,5 +16,6 @@ mod midway;
 mod network;
 mod outside;
 mod schedules;
+mod serve;
 mod support;
 mod tidy;

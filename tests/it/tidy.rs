@@ -41,6 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // The server hands requests to the node as commands do, and shows what a component asks for.
+    ("server", &["model", "clock", "config", "node", "wasm"]),
 ];
 
 /// Outside crate → the only places of `host/src` that may name it.
@@ -57,7 +59,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ("cron", &["schedule/expression"]),
     // The times that the cron crate speaks in, and nothing else.
     ("chrono", &["schedule/expression"]),
-    ("rustls", &["transfer/ftp", "ftpd"]),
+    ("rustls", &["transfer/ftp", "ftpd", "server"]),
+    ("axum", &["server"]),
+    ("hyper", &["server"]),
+    ("hyper_util", &["server"]),
+    ("tower", &["server"]),
+    ("utoipa", &["server"]),
+    ("prometheus", &["telemetry/metrics"]),
     ("cap_std", &["transfer", "ftpd"]),
     ("toml", &["config"]),
     ("toml_edit", &["config", "bin"]),

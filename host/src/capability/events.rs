@@ -1,10 +1,12 @@
 //! Telling listeners what a run does.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 
-use crate::model::{ByteCount, Direction, Fault, RunEvent, TransferId};
+use crate::model::{ByteCount, Direction, Fault, Listener, RunEvent, RunId, TransferId};
 use crate::transfer::Watch;
 
 /// How many events a slow listener may be behind before it loses some: at ten a second for each of
@@ -12,27 +14,38 @@ use crate::transfer::Watch;
 const EVENTS_MAX: usize = 256;
 
 /// Where a run tells what it does. Nobody has to listen.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Events {
     sender: broadcast::Sender<RunEvent>,
-    /// Loses nothing: for replays, whose events are bounded by their journals.
-    listener: Option<mpsc::UnboundedSender<RunEvent>>,
+    all: Option<Arc<OfAll>>,
+}
+
+/// Who hears the events of all runs, and what it has to know of this one.
+struct OfAll {
+    listener: Arc<dyn Listener>,
+    run: RunId,
+    workflow: String,
 }
 
 impl Events {
-    /// A sender for any number of listeners, each of which loses events when it is slow, and perhaps one
-    /// that loses none.
+    /// A sender for any number of listeners, each of which loses events when it is slow.
     #[must_use]
-    pub fn new(listener: Option<mpsc::UnboundedSender<RunEvent>>) -> Self {
-        Self { sender: broadcast::Sender::new(EVENTS_MAX), listener }
+    pub fn new() -> Self {
+        Self { sender: broadcast::Sender::new(EVENTS_MAX), all: None }
+    }
+
+    /// A sender for a run, of which `listener` hears everything: it loses none, however slow it is.
+    #[must_use]
+    pub fn heard_by(listener: Arc<dyn Listener>, run: RunId, workflow: String) -> Self {
+        Self { all: Some(Arc::new(OfAll { listener, run, workflow })), ..Self::new() }
     }
 
     /// Tells those who listen.
     pub fn send(&self, event: RunEvent) {
-        // Sending fails when nobody listens, which is as good.
-        if let Some(listener) = &self.listener {
-            let _ = listener.send(event.clone());
+        if let Some(all) = &self.all {
+            all.listener.hear(&all.run, &all.workflow, &event);
         }
+        // It fails when nobody listens, which is as good.
         let _ = self.sender.send(event);
     }
 
@@ -43,9 +56,15 @@ impl Events {
     }
 }
 
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("listeners", &self.sender.receiver_count()).finish_non_exhaustive()
+    }
+}
+
 impl Default for Events {
     fn default() -> Self {
-        Self::new(None)
+        Self::new()
     }
 }
 
@@ -55,6 +74,8 @@ pub(super) struct TransferWatch<'a> {
     pub(super) events: Events,
     /// Which transfer.
     pub(super) transfer: TransferId,
+    /// With which site.
+    pub(super) site: String,
     /// Which way.
     pub(super) direction: Direction,
     /// The name that people see.
@@ -67,6 +88,7 @@ impl Watch for TransferWatch<'_> {
     fn started(&self, total: Option<ByteCount>, from: ByteCount) {
         self.events.send(RunEvent::TransferStarted {
             transfer: self.transfer,
+            site: self.site.clone(),
             direction: self.direction,
             name: self.name.clone(),
             total,

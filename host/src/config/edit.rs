@@ -7,7 +7,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 
 use super::reader::check_name;
 use super::{Error, SiteUrl};
-use crate::model::{SecretRef, TlsMode, TlsVerify};
+use crate::model::{Role, SecretRef, TlsMode, TlsVerify};
 
 /// A site as `site add` is told of it.
 #[derive(Clone, Debug)]
@@ -34,14 +34,7 @@ pub fn add_site(file: &Path, site: &NewSite) -> Result<(), Error> {
     check_name(&site.name).map_err(Error::new)?;
     SiteUrl::parse(&site.url).map_err(Error::new)?;
     let mut document = read(file)?;
-    let sites = document.entry("site").or_insert_with(|| {
-        let mut parent = Table::new();
-        parent.set_implicit(true);
-        Item::Table(parent)
-    });
-    let Some(sites) = sites.as_table_mut() else {
-        return Err(Error::new("`site` isn't a table").at(file, None));
-    };
+    let sites = below(document.as_table_mut(), "site", file)?;
     if sites.contains_key(&site.name) {
         return Err(Error::new(format!("there is a site `{}` already", site.name)).at(file, None).with_hint(
             format!("edit [site.{0}] there, or `orchestrator site remove {0}` first", site.name),
@@ -93,6 +86,55 @@ pub fn remove_site(file: &Path, name: &str) -> Result<bool, Error> {
         write(file, &document)?;
     }
     Ok(removed)
+}
+
+/// Writes a `[server.token.NAME]` into `file`, which is made if it isn't there.
+///
+/// # Errors
+/// There is such a token already, the name can't be used, the file can't be read or written.
+pub fn add_token(file: &Path, name: &str, role: Role, sha256: &[u8; 32]) -> Result<(), Error> {
+    check_name(name).map_err(Error::new)?;
+    let mut document = read(file)?;
+    let server = below(document.as_table_mut(), "server", file)?;
+    let tokens = below(server, "token", file)?;
+    if tokens.contains_key(name) {
+        return Err(Error::new(format!("there is a token `{name}` already"))
+            .at(file, None)
+            .with_hint(format!("`orchestrator token remove {name}` first, or take another name")));
+    }
+    let mut table = Table::new();
+    table["role"] = value(role.as_str());
+    table["sha256"] = value(sha256.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    tokens.insert(name, Item::Table(table));
+    write(file, &document)
+}
+
+/// Takes `[server.token.NAME]` out of `file`; false when it isn't there.
+///
+/// # Errors
+/// The file can't be read or written.
+pub fn remove_token(file: &Path, name: &str) -> Result<bool, Error> {
+    let mut document = read(file)?;
+    let removed = document
+        .get_mut("server")
+        .and_then(Item::as_table_like_mut)
+        .and_then(|server| server.get_mut("token"))
+        .and_then(Item::as_table_like_mut)
+        .is_some_and(|tokens| tokens.remove(name).is_some());
+    if removed {
+        write(file, &document)?;
+    }
+    Ok(removed)
+}
+
+/// The table of this name in another one. One that has to be made shows only by what is in it.
+fn below<'t>(parent: &'t mut Table, name: &str, file: &Path) -> Result<&'t mut Table, Error> {
+    let item = parent.entry(name).or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    item.as_table_mut().ok_or_else(|| Error::new(format!("`{name}` isn't a table")).at(file, None))
 }
 
 fn path_text(path: &Path) -> Result<String, Error> {
@@ -171,6 +213,22 @@ mod tests {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains("[site.b]") && !text.contains("[site.a]"), "{text}");
         assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_token_is_added_and_taken_out_beside_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("o.toml");
+        std::fs::write(&file, "# ours\n[server]\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        add_token(&file, "ops", Role::Admin, &[0xab; 32]).unwrap();
+        assert!(add_token(&file, "ops", Role::Read, &[0; 32]).is_err());
+        assert!(add_token(&file, "o ps", Role::Read, &[0; 32]).is_err());
+        let text = std::fs::read_to_string(&file).unwrap();
+        let table = format!("[server.token.ops]\nrole = \"admin\"\nsha256 = \"{}\"\n", "ab".repeat(32));
+        assert!(text.starts_with("# ours\n[server]\nlisten") && text.ends_with(&table), "{text}");
+        assert!(!text.contains("[server.token]\n"), "{text}");
+        assert!(remove_token(&file, "ops").unwrap());
+        assert!(!remove_token(&file, "ops").unwrap());
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub const COMMIT_INTERVAL: &str = "ORCHESTRATOR_COMMIT_INTERVAL";
 pub const CRASH_AT: &str = "ORCHESTRATOR_CRASH_AT";
 /// For tests: the names of crash points are appended to this file.
 pub const CRASH_TRACE: &str = "ORCHESTRATOR_CRASH_TRACE";
+/// Where the service manager listens: sd_notify(3).
+pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+/// How often the service manager wants to hear that the process is alive, in microseconds.
+pub const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
+/// The process from which the service manager wants to hear that.
+pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// Set and not empty: no colour (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Where people's configuration lives (XDG base directories).
@@ -40,6 +46,9 @@ pub const ALL: &[(&str, &str)] = &[
     (LOG_FORMAT, "text or json"),
     (COMMIT_BYTES, "most bytes of a transfer between two commits"),
     (COMMIT_INTERVAL, "longest time between two commits of a transfer"),
+    (NOTIFY_SOCKET, "where the service manager listens"),
+    (WATCHDOG_USEC, "how often the service manager wants to hear of `serve`, in microseconds"),
+    (WATCHDOG_PID, "the process from which it wants to hear that"),
     (NO_COLOR, "no colour"),
     (XDG_CONFIG_HOME, "where the configuration is looked for"),
     (XDG_STATE_HOME, "where the state folder lies by default"),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantity::{parse_duration, parse_size};
 use super::reader::Reader;
-use super::{Environment, Error, Flags, closest, environment, find, state_default, typed};
+use super::{Environment, Error, Flags, ServerSettings, closest, environment, find, state_default, typed};
 use crate::model::{ByteCount, RateLimit, RetryPolicy, Site};
 use crate::schedule::Definition;
 use crate::transfer;
@@ -111,6 +111,8 @@ pub struct Config {
     pub log_filter: Option<String>,
     /// How log lines are written.
     pub log_format: LogFormat,
+    /// What `serve` offers over HTTP.
+    pub server: ServerSettings,
     /// Policies that workflows call by name.
     pub retry: BTreeMap<String, RetryPolicy>,
     /// All sites by name.
@@ -207,6 +209,7 @@ impl Config {
             limits: reader.limits(&typed.limits)?,
             log_filter: environment.text(environment::LOG).map(str::to_owned).or(typed.log.filter),
             log_format,
+            server: reader.server(&typed.server)?,
             retry,
             sites,
             schedules,

@@ -20,13 +20,14 @@ mod rate;
 mod reader;
 mod schedule;
 mod secret;
+mod server;
 mod suggest;
 #[cfg(test)]
 mod tests;
 mod typed;
 mod url;
 
-pub use edit::{NewSite, add_site, remove_site};
+pub use edit::{NewSite, add_site, add_token, remove_site, remove_token};
 pub use environment::Environment;
 pub use error::{Error, Place};
 pub use find::{Flags, Found, find, state_default};
@@ -34,5 +35,6 @@ pub use meant::{Config, LogFormat, Origin, TransferSettings, WasmLimits};
 pub use quantity::{parse_duration, parse_size, show_duration, show_size};
 pub use rate::show_rate;
 pub use schedule::ZONE;
+pub use server::ServerSettings;
 pub use suggest::closest;
 pub use url::SiteUrl;

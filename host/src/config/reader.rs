@@ -55,7 +55,12 @@ impl<'a> Reader<'a> {
         Self { text, file, base }
     }
 
-    fn wrong<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Error {
+    /// What relative paths are relative to.
+    pub(super) fn base(&self) -> &Path {
+        self.base
+    }
+
+    pub(super) fn wrong<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Error {
         Error::new(message).at(self.file, Some(line_of(self.text, at.span().start)))
     }
 

@@ -14,6 +14,7 @@ use super::quantity::{TypedDuration, TypedSize};
 use super::rate::TypedRate;
 use super::schedule::Schedule;
 use super::secret::TypedSecret;
+use super::server::TypedServer;
 use super::url::TypedUrl;
 use crate::model::{Balance, DataMode, Exhausted, Jitter, NameEncoding, TlsMode, TlsVerify};
 
@@ -30,6 +31,8 @@ pub(super) struct File {
     pub(super) limits: Limits,
     /// What is written to standard error.
     pub(super) log: Log,
+    /// The HTTP API of `serve`.
+    pub(super) server: TypedServer,
     /// Retry policies by name, for `retry` of sites.
     #[schemars(with = "BTreeMap<String, Retry>")]
     pub(super) retry: BTreeMap<String, Spanned<Retry>>,

@@ -10,15 +10,17 @@ use wasmtime::component::Linker;
 
 use super::drive::Drive;
 use super::handle::{Patience, RunHandle};
+use super::id::random;
 use super::outcome::unfit;
 use super::{Error, Sites};
-use crate::capability::{self, Ctx, Guest, Reach, RunFacts};
+use crate::capability::{self, Ctx, Events, Guest, Reach, RunFacts};
 use crate::clock::Clock;
 use crate::journal::{
     self, BlobId, NewFiring, RunCreated, RunState, Sent, Signal, StepLog, Store, Stored, Summary,
 };
 use crate::model::{
-    Fault, FaultCode, Grants, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp, WorkflowDigest,
+    Fault, FaultCode, Grants, Listener, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp,
+    WorkflowDigest,
 };
 use crate::transfer::Transfers;
 use crate::wasm::{self, Runtime};
@@ -47,11 +49,15 @@ pub struct EngineOptions {
     pub sites: Arc<dyn Sites>,
     /// The Wasm side.
     pub wasm: wasm::Options,
+    /// Who hears what all runs tell.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 /// A run to be.
 #[derive(Clone, Debug)]
 pub struct RunSpec {
+    /// Its id, from [`Engine::new_run_id`], where it has to be known before the run begins; else it gets one.
+    pub run: Option<RunId>,
     /// The component.
     pub component: Vec<u8>,
     /// The workflow's name, for people.
@@ -97,6 +103,7 @@ struct Inner {
     transfers: Transfers,
     sites: Arc<dyn Sites>,
     wasm: wasm::Options,
+    listener: Option<Arc<dyn Listener>>,
     /// Made when the first component is loaded: `list` and `show` need none of it.
     tools: OnceCell<Tools>,
     guests: Arc<Semaphore>,
@@ -120,13 +127,14 @@ impl Engine {
     /// # Errors
     /// None yet; the Wasm engine is set up when it is needed.
     pub async fn open(options: EngineOptions) -> Result<Self, Error> {
-        let EngineOptions { store, clock, transfers, sites, wasm } = options;
+        let EngineOptions { store, clock, transfers, sites, wasm, listener } = options;
         let inner = Inner {
             store,
             clock,
             transfers,
             sites,
             wasm,
+            listener,
             tools: OnceCell::new(),
             guests: Arc::new(Semaphore::new(GUESTS_MAX)),
             live: Mutex::default(),
@@ -144,11 +152,7 @@ impl Engine {
     }
 
     /// Begins a run, as that of a firing under an id of its own if it is one's.
-    pub(super) async fn begin(
-        &self,
-        spec: RunSpec,
-        firing: Option<(RunId, NewFiring)>,
-    ) -> Result<RunHandle, Error> {
+    pub(super) async fn begin(&self, spec: RunSpec, firing: Option<NewFiring>) -> Result<RunHandle, Error> {
         let input = spec.input.to_string();
         if input.len() > INPUT_BYTES_MAX {
             return Err(Error::Input(format!("an input of {} bytes; 1 MiB is allowed", input.len())));
@@ -158,10 +162,7 @@ impl Engine {
         let (digest, guest) = self.load(component.to_vec()).await?;
         let blob = self.inner.store.put_blob(component).await?;
         let began_at = self.inner.clock.now();
-        let (run, firing) = match firing {
-            Some((run, firing)) => (run, Some(firing)),
-            None => (RunId::new(began_at, random()?), None),
-        };
+        let run = spec.run.map_or_else(|| self.new_run_id(), Ok)?;
         let created = RunCreated {
             run: run.clone(),
             workflow: spec.name,
@@ -178,7 +179,7 @@ impl Engine {
         };
         let (store, clock) = (Arc::clone(&self.inner.store), Arc::clone(&self.inner.clock));
         let steps = StepLog::create_for(store, clock, created.clone(), firing).await?;
-        let handle = RunHandle::new(run, steps.control(), None);
+        let handle = RunHandle::new(run, steps.control(), self.events(&created));
         let drive = self.drive((digest, guest), steps, created, spec.rate_limit, handle, false).await?;
         self.start(drive).await
     }
@@ -216,7 +217,7 @@ impl Engine {
             steps.repin(component).await?;
             state.created.component = component;
         }
-        let handle = RunHandle::new(run.clone(), steps.control(), None);
+        let handle = RunHandle::new(run.clone(), steps.control(), self.events(&state.created));
         if how.unasked && journal::is_suspect(&head) {
             return self.put_aside(handle, steps, PauseReason::Suspected, journal::suspicion(&head)).await;
         }
@@ -383,6 +384,16 @@ impl Engine {
         self.inner.tools.get_or_try_init(make).await
     }
 
+    /// Where a run tells what it does.
+    fn events(&self, created: &RunCreated) -> Events {
+        match &self.inner.listener {
+            Some(listener) => {
+                Events::heard_by(Arc::clone(listener), created.run.clone(), created.workflow.clone())
+            }
+            None => Events::new(),
+        }
+    }
+
     fn reach(&self, run: &RunId, grants: Grants, rate_limit: Option<u64>) -> Reach {
         let all = self.inner.transfers.of_run(run);
         let transfers = rate_limit.map_or_else(|| all.clone(), |rate| all.limited_to(rate));
@@ -502,12 +513,4 @@ fn facts(created: &RunCreated, digest: WorkflowDigest) -> RunFacts {
         memory: created.memory().to_owned(),
         seed: created.seed,
     }
-}
-
-/// Bytes from the operating system: what nobody can guess.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::Setup(format!("the system gives no random bytes: {error}")))?;
-    Ok(bytes)
 }

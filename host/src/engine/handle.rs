@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 
 use crate::capability::{Events, Signals};
 use crate::journal::Control;
@@ -37,13 +37,7 @@ pub(super) struct Shared {
 }
 
 impl RunHandle {
-    /// Of a run that is about to be driven. `listener` is told everything, however slow it is.
-    pub(super) fn new(
-        run: RunId,
-        control: Control,
-        listener: Option<mpsc::UnboundedSender<RunEvent>>,
-    ) -> Self {
-        let events = Events::new(listener);
+    pub(super) fn new(run: RunId, control: Control, events: Events) -> Self {
         let first = Mutex::new(Some(events.subscribe()));
         let shared = Shared {
             run,

@@ -12,6 +12,8 @@ const PAGE: usize = 256;
 pub struct ListFilter {
     /// Only runs that stand so; all, if empty.
     pub statuses: Vec<RunStatus>,
+    /// Only runs of the workflow of this name.
+    pub workflow: Option<String>,
     /// Only runs older than this one.
     pub before: Option<RunId>,
     /// How many at most.
@@ -20,7 +22,7 @@ pub struct ListFilter {
 
 impl Default for ListFilter {
     fn default() -> Self {
-        Self { statuses: Vec::new(), before: None, max: 100 }
+        Self { statuses: Vec::new(), workflow: None, before: None, max: 100 }
     }
 }
 
@@ -64,7 +66,9 @@ impl Engine {
             before = heads.last().map(|head| head.run.clone());
             for head in heads {
                 let summary = Summary::decode(&head.summary)?;
-                if filter.statuses.is_empty() || filter.statuses.contains(&summary.status) {
+                let stands = filter.statuses.is_empty() || filter.statuses.contains(&summary.status);
+                let named = filter.workflow.as_ref().is_none_or(|name| *name == summary.workflow);
+                if stands && named {
                     let live = self.is_live(&head.run);
                     lines.push(RunLine { run: head.run, summary, live });
                     if lines.len() >= filter.max {

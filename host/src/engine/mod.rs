@@ -9,7 +9,9 @@
 //! |---|---|
 //! | `engine` | [`Engine`]: the handle of all runs of a process |
 //! | `handle` | [`RunHandle`]: one live run, for those who watch or stop it |
+//! | `id` | ids of runs to be |
 //! | `drive` | one run from its instantiation to its outcome |
+//! | `recover` | runs that a process left behind |
 //! | `outcome` | what a guest's end means for its run |
 //! | `pinned`, `recover` | runs of schedules; runs that a process left behind |
 //! | `look` | listings and histories: reading without driving |
@@ -19,6 +21,7 @@
 
 mod engine;
 mod handle;
+mod id;
 
 mod drive;
 mod outcome;

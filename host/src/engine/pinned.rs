@@ -6,7 +6,7 @@ use super::engine::RunSpec;
 use super::handle::RunHandle;
 use super::{Engine, Error};
 use crate::journal::{self, BlobId, NewFiring};
-use crate::model::{Grants, RunId};
+use crate::model::Grants;
 
 impl Engine {
     /// Keeps a component that fits, for runs that begin later. It stays once something refers to it.
@@ -31,13 +31,13 @@ impl Engine {
         Ok(self.store().blob(component).await?.ok_or_else(missing)?.to_vec())
     }
 
-    /// Begins the run of a firing under an id that is made from the firing: when this returns, both are in
-    /// the store, and the run is under way.
+    /// Begins the run of a firing, under the id that `spec` has from the firing: when this returns, both are
+    /// in the store, and the run is under way.
     ///
     /// # Errors
     /// As [`Engine::submit`]; and [`Error::State`] with [`journal::Error::Fired`] where the firing has its
     /// run already.
-    pub async fn fire(&self, spec: RunSpec, run: RunId, firing: NewFiring) -> Result<RunHandle, Error> {
-        self.begin(spec, Some((run, firing))).await
+    pub async fn fire(&self, spec: RunSpec, firing: NewFiring) -> Result<RunHandle, Error> {
+        self.begin(spec, Some(firing)).await
     }
 }

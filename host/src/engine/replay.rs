@@ -2,13 +2,16 @@
 //! what the run did and where its workflow stands; and, before `resume --workflow`, whether another
 //! component does the same.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::handle::RunHandle;
 use super::outcome::End;
 use super::{Engine, Error};
+use crate::capability::Events;
 use crate::journal::{self, BlobId, Ending, Halt, Rehearsal, RunState, StepLog};
-use crate::model::{Fault, FaultCode, RunEvent, RunId, StepSeq};
+use crate::model::{Fault, FaultCode, Listener, RunEvent, RunId, StepSeq};
 use crate::transfer::StopKind;
 
 /// How a run is to be replayed.
@@ -20,6 +23,14 @@ pub struct ReplayOptions {
     pub until: Option<StepSeq>,
     /// Who is told what the guest does: each step, and each line that it logs.
     pub listener: Option<mpsc::UnboundedSender<RunEvent>>,
+}
+
+/// Loses nothing, however slow its reader is: what a replay tells is bounded by its journal.
+impl Listener for mpsc::UnboundedSender<RunEvent> {
+    fn hear(&self, _: &RunId, _: &str, event: &RunEvent) {
+        // It fails when nobody listens any more, which is as good.
+        let _ = self.send(event.clone());
+    }
 }
 
 /// What a replay came to.
@@ -64,7 +75,11 @@ impl Engine {
             Some(component) => component,
             None => self.component(&state).await?.to_vec(),
         };
-        let handle = RunHandle::new(run.clone(), steps.control(), how.listener);
+        let events = match how.listener {
+            Some(told) => Events::heard_by(Arc::new(told), run.clone(), state.created.workflow.clone()),
+            None => Events::new(),
+        };
+        let handle = RunHandle::new(run.clone(), steps.control(), events);
         let loaded = self.load(component).await?;
         let drive = self.drive(loaded, steps, state.created.clone(), None, handle, true).await?;
         let (end, mut steps) = drive.rehearse().await;

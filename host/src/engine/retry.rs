@@ -1,6 +1,7 @@
 //! Retries: a run that has ended, or rests, goes back to one of its steps and on from there.
 
-use super::engine::{random, under_way};
+use super::engine::under_way;
+use super::id::random;
 use super::{Engine, Error, ResumeOptions, RunHandle};
 use crate::journal::{self, NoRetry};
 use crate::model::{RunId, StepSeq};

@@ -9,7 +9,10 @@
 //! fsync, and many runs share it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -40,10 +43,37 @@ struct Staged {
     broken: Option<Error>,
 }
 
+/// What a store has written since it was opened. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Written(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    commits: AtomicU64,
+    writes: AtomicU64,
+    nanos: AtomicU64,
+}
+
+impl Written {
+    /// Commits, each of which is one sync of the disk; the writes that shared them; the time that they took.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, Duration) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.0.commits), read(&self.0.writes), Duration::from_nanos(read(&self.0.nanos)))
+    }
+
+    fn add(&self, writes: usize, took: Duration) {
+        self.0.commits.fetch_add(1, Ordering::Relaxed);
+        self.0.writes.fetch_add(writes as u64, Ordering::Relaxed);
+        self.0.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
 /// Hands requests to the commit thread, which ends when this is dropped.
 pub(super) struct Committer<L> {
     queue: Option<mpsc::Sender<Request<L>>>,
     failed: watch::Receiver<Option<Error>>,
+    written: Written,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,11 +91,13 @@ impl<L: Ledger> Committer<L> {
     pub(super) fn start(ledger: L) -> Result<Self, Error> {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let (fail, failed) = watch::channel(None);
+        let written = Written::default();
+        let counting = written.clone();
         let thread = thread::Builder::new()
             .name("journal-commit".to_owned())
-            .spawn(move || serve(ledger, requests, &fail))
+            .spawn(move || serve(ledger, requests, &fail, &counting))
             .map_err(|error| Error::Unavailable { reason: format!("no thread for commits: {error}") })?;
-        Ok(Self { queue: Some(queue), failed, thread: Some(thread) })
+        Ok(Self { queue: Some(queue), failed, written, thread: Some(thread) })
     }
 
     /// Stages a request and waits until it is durable. Once it is taken into the queue, it takes place
@@ -104,6 +136,11 @@ impl<L: Ledger> Committer<L> {
         self.failed.clone()
     }
 
+    /// What it has written.
+    pub(super) fn written(&self) -> Written {
+        self.written.clone()
+    }
+
     fn failure(&self) -> Option<Error> {
         self.failed.borrow().clone()
     }
@@ -123,6 +160,7 @@ fn serve<L: Ledger>(
     mut ledger: L,
     mut requests: mpsc::Receiver<Request<L>>,
     fail: &watch::Sender<Option<Error>>,
+    written: &Written,
 ) {
     let mut answers = Vec::with_capacity(GROUP_MAX);
     // Dropped before the answers are: whoever finds that there is none finds the reason.
@@ -141,7 +179,12 @@ fn serve<L: Ledger>(
         }
         let committed = match broken {
             Some(error) => Err(error),
-            None => ledger.commit(),
+            None => {
+                let begun = Instant::now();
+                let committed = ledger.commit();
+                written.add(answers.len(), begun.elapsed());
+                committed
+            }
         };
         if let Err(error) = &committed {
             fail.send_replace(Some(error.clone()));
@@ -171,9 +214,7 @@ impl Drop for PanicGuard<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Duration;
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
@@ -231,6 +272,9 @@ mod tests {
         assert_eq!(answers, (1..=99).collect::<Vec<_>>());
         let commits = commits.load(Ordering::SeqCst);
         assert!(commits < 20, "{commits} commits for 100 requests");
+        let (counted, writes, took) = committer.written().counts();
+        assert_eq!((counted, writes), (u64::from(commits), 100));
+        assert!(took >= Duration::from_millis(5) * commits, "{took:?}");
     }
 
     #[tokio::test]

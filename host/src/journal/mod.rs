@@ -58,6 +58,7 @@ mod tests;
 
 pub use backup::{BackupReport, backup, export_run, import_runs, restored_at, verify_backup};
 pub use check::{CheckReport, check, prune};
+pub use commit::Written;
 pub use control::{
     Control, UNCLEAN_ENDS_MAX, cancel_resting, history, is_suspect, pause_resting, state_of, suspicion,
 };

@@ -1,6 +1,8 @@
 //! What is told to listeners: progress bars, logs, metrics, clients of the socket. Never the truth:
 //! that is the journal.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ByteCount, Fault, ItemId, Receipt, RunId, RunOutcome, StepSeq};
@@ -77,6 +79,8 @@ pub enum RunEvent {
     TransferStarted {
         /// Which transfer.
         transfer: TransferId,
+        /// With which site.
+        site: String,
         /// Which way.
         direction: Direction,
         /// The name that people see: the remote path.
@@ -110,6 +114,13 @@ pub enum RunEvent {
     TransferFinished {
         /// Which transfer.
         transfer: TransferId,
+        /// With which site.
+        site: String,
+        /// Which way.
+        direction: Direction,
+        /// From when the workflow asked for it (or this process went on with it) to its end, in
+        /// milliseconds: with the wait for a session, all attempts, and the pauses between them.
+        latency_ms: u64,
         /// How.
         outcome: Result<Receipt, Fault>,
     },
@@ -149,4 +160,10 @@ pub enum RunEvent {
         /// How it ended.
         outcome: RunOutcome,
     },
+}
+
+/// Hears what all runs of a process tell: metrics, logs.
+pub trait Listener: Send + Sync + fmt::Debug {
+    /// Called where it happens, by the run itself: it waits for nothing.
+    fn hear(&self, run: &RunId, workflow: &str, event: &RunEvent);
 }

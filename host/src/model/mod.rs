@@ -3,6 +3,7 @@
 //! Ids and quantities are newtypes, since an offset that was really a length is how a resume
 //! damages a file. What is stored or sent has its own types elsewhere; these may change freely.
 
+mod access;
 mod digest;
 mod event;
 mod fault;
@@ -19,8 +20,9 @@ mod servers;
 mod site;
 mod transfer;
 
+pub use access::{Role, Token};
 pub use digest::{Digest, HashAlgorithm};
-pub use event::{Direction, LogLevel, RunEvent, TransferId};
+pub use event::{Direction, Listener, LogLevel, RunEvent, TransferId};
 pub use fault::{Fault, FaultClass, FaultCode};
 pub use file::{FileInfo, FileKind};
 pub use id::{ItemId, RunId, StepSeq, WorkflowDigest};

@@ -57,13 +57,36 @@ impl Access {
     where
         F: AsyncFn() -> Result<Arc<dyn Hold>, Error>,
     {
+        let talk = |client| Ok(Self::Other(Other { state: state.to_owned(), first: Some(client) }));
+        Self::reach(state, open, talk).await
+    }
+
+    /// Opens `state` by `open`, for a process that is left running and has to hold it itself.
+    ///
+    /// # Errors
+    /// [`Error::Held`] by another process; else as [`Access::open`].
+    pub async fn hold<F>(state: &Path, open: F) -> Result<Self, Error>
+    where
+        F: AsyncFn() -> Result<Arc<dyn Hold>, Error>,
+    {
+        let refuse = |client: Client| Err(Error::Held { state: state.to_owned(), pid: client.pid() });
+        Self::reach(state, open, refuse).await
+    }
+
+    /// Opens the state; `found` says what follows where another process holds it and answers.
+    async fn reach<F>(
+        state: &Path,
+        open: F,
+        found: impl Fn(Client) -> Result<Self, Error>,
+    ) -> Result<Self, Error>
+    where
+        F: AsyncFn() -> Result<Arc<dyn Hold>, Error>,
+    {
         let start = Instant::now();
         let (mut pause, mut mute) = (LOOK_EVERY.0, false);
         loop {
             match Client::find(state).await? {
-                Found::Client(client) => {
-                    return Ok(Self::Other(Other { state: state.to_owned(), first: Some(client) }));
-                }
+                Found::Client(client) => return found(client),
                 Found::Nobody => {}
                 Found::Mute => mute = true,
             }

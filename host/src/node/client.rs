@@ -60,6 +60,11 @@ impl Client {
         Ok(Found::Client(Self { read, write, pid: hello.pid }))
     }
 
+    /// The process that listens.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Asks, and gives the replies as they come. The last one is [`Error::Lost`] where the process
     /// ends before it has answered.
     pub(super) fn ask(

@@ -61,6 +61,14 @@ pub enum Error {
         /// Who holds it, where that is known.
         pid: Option<u32>,
     },
+    /// Another process holds the state, and this one would have to.
+    #[error("the state in {} is held by process {pid}", state.display())]
+    Held {
+        /// The state folder.
+        state: PathBuf,
+        /// Who holds it.
+        pid: u32,
+    },
     /// Another version of this program holds the state.
     #[error("the state in {} is in use by process {pid}, which is version {theirs}; this is {ours}", state.display())]
     OtherVersion {
@@ -98,6 +106,20 @@ impl Error {
         Fault::new(FaultCode::HostBug, "a request was not answered").into()
     }
 
+    /// What `orchestrator explain` has a page for.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Fault { fault } => fault.code.as_str(),
+            Self::NoSuchRun { .. } | Self::Ambiguous { .. } => "run.not-found",
+            Self::NothingToResume => "run.nothing-to-resume",
+            Self::Closed { .. } => "run.closed",
+            Self::Refused { .. } => "workflow.refused",
+            Self::InUse { .. } | Self::Held { .. } | Self::OtherVersion { .. } => "state.in-use",
+            Self::Lost { .. } => "node.lost",
+        }
+    }
+
     /// What helps.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -111,6 +133,10 @@ impl Error {
             )),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Fault { fault } => fault.hint.clone(),
+            Self::Held { .. } => Some(
+                "wait until its runs have ended, or end it (they can be gone on with); or name another --state"
+                    .to_owned(),
+            ),
             Self::InUse { pid: Some(pid), .. } => Some(format!(
                 "if process {pid} hangs, end it (its runs are resumable); or name another --state"
             )),

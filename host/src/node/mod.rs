@@ -20,13 +20,18 @@ mod backups;
 mod client;
 mod error;
 mod frame;
+mod health;
 mod kept;
 mod node;
 mod recall;
+mod recovery;
 mod replays;
 mod schedules;
 mod server;
+mod services;
 mod sites;
+mod standing;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -34,12 +39,15 @@ mod wire;
 
 pub use access::{Access, Call, Hold, Interrupter, Other, Own};
 pub use error::Error;
+pub use health::{Check, Health, Process};
 pub use kept::KeptLog;
 pub use node::{Node, Options, SERVERS, restore};
+pub use recovery::Recovery;
 pub use schedules::{Next, ScheduleAnswer, ScheduleAsk, ScheduleDetails, ScheduleRow};
 pub use server::Serve;
+pub use services::{Service, Services};
 pub use sites::SiteBook;
 pub use wire::{
     Counts, Entry, MemoryRow, MemoryTally, PROTOCOL, Replay, ReplayEnd, Reply, Request, RunDetails, RunRef,
-    RunSummary, ServerState, StateReport,
+    RunSummary, ServerState, StateReport, Tested, TestedServer,
 };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
@@ -9,15 +10,16 @@ use tokio::sync::{mpsc, watch};
 use super::access::Hold;
 use super::backups::Backups;
 use super::server::Serve;
-use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, recall, view};
+use super::{Counts, Error, Recovery, Reply, Request, RunRef, SiteBook, StateReport, recall, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{
     self, Cancelled, Engine, EngineOptions, ListFilter, PurgeFilter, ResumeOptions, RunHandle, RunSpec,
 };
-use crate::journal::{self, Sent, Signal, SledStore, Store};
-use crate::model::{Fault, Grants, RunId, RunStatus, Timestamp};
+use crate::journal::{self, Sent, Signal, SledStore, Store, Written};
+use crate::model::{Fault, Grants, Listener, RunId, RunStatus, Timestamp};
 use crate::schedule;
+use crate::telemetry::{JournalStanding, Listeners, LogLines, Metrics};
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -37,16 +39,23 @@ pub struct Options {
     pub named: bool,
     /// The environment, for configurations that runs were begun with.
     pub environment: Environment,
+    /// Whether what runs tell is written to the log: for a process that nobody watches.
+    pub log_runs: bool,
 }
 
 /// One process that holds a state.
 #[derive(Debug)]
 pub struct Node {
-    pub(super) engine: Engine,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
+    engine: Engine,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     transfers: Transfers,
-    pub(super) component_bytes_max: u64,
+    sites: Arc<SiteBook>,
+    failed: watch::Receiver<Option<journal::Error>>,
+    written: Written,
+    metrics: Arc<Metrics>,
+    began: Duration,
+    component_bytes_max: u64,
     schedules: schedule::Handle,
     _backups: Option<Backups>,
 }
@@ -61,24 +70,27 @@ impl Node {
         let folder = options.config.state.0.clone();
         let opening =
             tokio::task::spawn_blocking(move || SledStore::open(&folder, journal::Options::default()));
-        let store: Arc<dyn Store> = match opening.await {
-            Ok(opened) => Arc::new(opened.map_err(of_journal)?),
+        let opened = match opening.await {
+            Ok(opened) => opened.map_err(of_journal)?,
             Err(error) => return Err(bug(format!("opening the state failed: {error}"))),
         };
         let backup = options.config.backup.clone();
-        let mut node = Self::over(store, Arc::new(SystemClock::new()), options).await?;
+        let (failed, written) = (opened.failed(), opened.written());
+        let mut node = Self::over(Arc::new(opened), failed, written, options).await?;
         node._backups =
             backup.map(|(to, every)| Backups::start(node.store.clone(), node.clock.clone(), to, every));
         Ok(node)
     }
 
-    /// All that works on a store.
+    /// All that works on a store. `failed` and `written` tell of the store.
     pub(super) async fn over(
         store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
+        failed: watch::Receiver<Option<journal::Error>>,
+        written: Written,
         options: Options,
     ) -> Result<Self, Error> {
         let state = options.config.state.0.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let connector = Arc::new(FtpConnector::new(clock.clone()).remembering(state.join(SERVERS)));
         let transfers = Transfers::new(connector, clock.clone(), options.config.transfer.options());
         let limits = limits(&options.config);
@@ -87,12 +99,18 @@ impl Node {
         let wasm = wasm::Options { cache, limits };
         let sites = Arc::new(SiteBook::new(options.config, options.named, options.environment));
         let (store_of_engine, transfers_of_engine) = (store.clone(), transfers.clone());
+        let metrics = Arc::new(Metrics::new(clock.clone())?);
+        let mut listeners: Vec<Arc<dyn Listener>> = vec![metrics.clone()];
+        if options.log_runs {
+            listeners.push(Arc::new(LogLines));
+        }
         let options = EngineOptions {
             store: store_of_engine,
             clock: clock.clone(),
             transfers: transfers_of_engine,
-            sites,
+            sites: sites.clone(),
             wasm,
+            listener: Some(Arc::new(Listeners(listeners))),
         };
         let engine = Engine::open(options).await.map_err(|error| of_engine(error, None))?;
         let component_bytes_max = limits.component_bytes_max;
@@ -101,7 +119,106 @@ impl Node {
             runs: Arc::new(engine.clone()),
             clock: clock.clone(),
         });
-        Ok(Self { engine, store, clock, transfers, component_bytes_max, schedules, _backups: None })
+        let began = clock.monotonic();
+        Ok(Self {
+            engine,
+            store,
+            clock,
+            transfers,
+            sites,
+            failed,
+            written,
+            metrics,
+            began,
+            component_bytes_max,
+            schedules,
+            _backups: None,
+        })
+    }
+
+    /// The configuration in force, and when another one is put in force.
+    #[must_use]
+    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
+        self.sites.watch()
+    }
+
+    /// Time, as this process has it.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.sites.own()
+    }
+
+    /// Puts another configuration in force, as far as that is possible while the process works: sites and
+    /// their limits, for what begins from now on. Gives what has changed and counts only after a restart.
+    pub fn reload(&self, config: Config) -> Vec<&'static str> {
+        let old = self.sites.own();
+        let fixed = [
+            ("state.path", old.state.0 != config.state.0),
+            ("state.backup", old.backup != config.backup),
+            ("transfer", old.transfer != config.transfer),
+            ("limits", old.limits != config.limits),
+            ("log", old.log_filter != config.log_filter || old.log_format != config.log_format),
+        ];
+        self.sites.reload(config);
+        fixed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+    }
+
+    /// What goes on with the runs that the last process left.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        Recovery::new(self.engine.clone(), self.clock.clone(), self.sites.watch())
+    }
+
+    /// Waits until the state takes no more writes, and says why: the process must end then.
+    pub async fn failed(&self) -> Fault {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await.map(|failed| failed.clone()) {
+            Ok(Some(error)) => error.to_fault(),
+            // The store's own thread has ended: that is told first.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(super) fn transfers(&self) -> &Transfers {
+        &self.transfers
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(super) fn component_bytes_max(&self) -> u64 {
+        self.component_bytes_max
+    }
+
+    /// How long it has held the state.
+    pub(super) fn uptime(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.began)
+    }
+
+    /// What it has written to its journal.
+    pub(super) fn written(&self) -> JournalStanding {
+        let (commits, writes, took) = self.written.counts();
+        JournalStanding { commits, writes, took }
+    }
+
+    /// Why the state takes no more writes, if it doesn't.
+    pub(super) fn failure(&self) -> Option<journal::Error> {
+        self.failed.borrow().clone()
     }
 
     /// The schedules of the state. Nothing of them fires by itself before a
@@ -198,8 +315,21 @@ impl Node {
                 let written = journal::backup(&self.store, &to).await.map_err(of_journal)?;
                 Ok(Reply::BackedUp { holds: counts(written) })
             }
-            Request::List { statuses, max } => {
-                let filter = ListFilter { statuses, before: None, max };
+            Request::Submit { workflow, input, grants, rate_limit, key } => {
+                self.submit(&workflow, input, grants, rate_limit, key).await
+            }
+            Request::Watch { run } => {
+                let run = self.find(&run, &[]).await?;
+                match self.engine.handles().into_iter().find(|handle| *handle.id() == run) {
+                    Some(handle) => Ok(follow(&handle, replies, None).await),
+                    None => Ok(Reply::AtRest { run }),
+                }
+            }
+            Request::TestSite { site } => Ok(Reply::Tested { servers: self.test(&site).await }),
+            Request::Health => Ok(Reply::Health { health: Box::new(self.health().await?) }),
+            Request::Metrics => Ok(Reply::Metrics { text: self.metrics_text().await? }),
+            Request::List { statuses, workflow, before, max } => {
+                let filter = ListFilter { statuses, workflow, before, max };
                 let lines = self.engine.list(&filter).await.map_err(|error| of_engine(error, None))?;
                 Ok(Reply::Runs { runs: lines.into_iter().map(view::line).collect() })
             }
@@ -231,7 +361,7 @@ impl Node {
         }
     }
 
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         workflow: &Path,
         input: serde_json::Value,
@@ -240,13 +370,17 @@ impl Node {
     ) -> Result<RunHandle, Error> {
         let component = read_component(workflow, self.component_bytes_max).await?;
         let name = workflow.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let spec = RunSpec { component, name, input, grants, rate_limit };
+        let spec = RunSpec { run: None, component, name, input, grants, rate_limit };
         self.engine.submit(spec).await.map_err(|error| of_engine(error, Some(workflow)))
     }
 
     /// The run that is meant; `last` is the newest that stands as one of `statuses` (any, if empty).
     pub(super) async fn find(&self, run: &RunRef, statuses: &[RunStatus]) -> Result<RunId, Error> {
-        let all = |statuses: &[RunStatus], max| ListFilter { statuses: statuses.to_vec(), before: None, max };
+        let all = |statuses: &[RunStatus], max| ListFilter {
+            statuses: statuses.to_vec(),
+            max,
+            ..ListFilter::default()
+        };
         let list = async |filter: ListFilter| {
             self.engine.list(&filter).await.map_err(|error| of_engine(error, None))
         };
@@ -382,7 +516,7 @@ fn limits(config: &Config) -> wasm::Limits {
     }
 }
 
-fn bug(message: String) -> Error {
+pub(super) fn bug(message: String) -> Error {
     Fault::new(crate::model::FaultCode::HostBug, message).into()
 }
 

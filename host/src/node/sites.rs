@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::capability::Sites;
 use crate::config::{Config, Environment, Error, Flags};
 use crate::model::{Fault, FaultCode, Grants, RetryPolicy, Site};
@@ -12,7 +14,7 @@ use crate::transfer::ftp::unreadable;
 /// The sites of this process's configuration, and those of other files that runs were begun with.
 #[derive(Debug)]
 pub struct SiteBook {
-    own: Config,
+    own: watch::Sender<Arc<Config>>,
     /// Whether somebody named the configuration: then it counts for every run.
     named: bool,
     environment: Environment,
@@ -24,7 +26,24 @@ impl SiteBook {
     /// with.
     #[must_use]
     pub fn new(own: Config, named: bool, environment: Environment) -> Self {
-        Self { own, named, environment, others: Mutex::default() }
+        Self { own: watch::Sender::new(Arc::new(own)), named, environment, others: Mutex::default() }
+    }
+
+    /// This process's configuration, and when it changes.
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<Config>> {
+        self.own.subscribe()
+    }
+
+    /// This process's configuration.
+    pub(super) fn own(&self) -> Arc<Config> {
+        self.own.borrow().clone()
+    }
+
+    /// Puts another configuration in force, for what begins from now on; the other files are read again
+    /// when they are needed.
+    pub(super) fn reload(&self, own: Config) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.own.send_replace(Arc::new(own));
     }
 
     fn other(&self, file: &Path) -> Result<Arc<Config>, Error> {
@@ -32,7 +51,7 @@ impl SiteBook {
         if let Some(config) = others.get(file) {
             return Ok(config.clone());
         }
-        let flags = Flags { config: Some(file.to_owned()), state: Some(self.own.state.0.clone()) };
+        let flags = Flags { config: Some(file.to_owned()), state: Some(self.own().state.0.clone()) };
         let config = Arc::new(Config::load(&flags, &self.environment, Path::new("/"))?);
         others.insert(file.to_owned(), config.clone());
         Ok(config)
@@ -42,11 +61,12 @@ impl SiteBook {
 impl SiteBook {
     /// What `ask` gives of the configuration that counts for these grants.
     fn ask<T>(&self, grants: &Grants, ask: impl FnOnce(&Config) -> Result<T, Error>) -> Result<T, Fault> {
+        let own = self.own();
         let answer = match &grants.config {
-            Some(file) if !self.named && self.own.file.as_ref() != Some(file) => {
+            Some(file) if !self.named && own.file.as_ref() != Some(file) => {
                 self.other(file).and_then(|config| ask(&config))
             }
-            _ => ask(&self.own),
+            _ => ask(&own),
         };
         answer.map_err(|error| {
             let fault = Fault::new(FaultCode::ConfigInvalid, error.to_string());

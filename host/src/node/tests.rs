@@ -41,7 +41,7 @@ impl Hold for Desk {
     async fn stop(&self) {}
 }
 
-const LIST: Request = Request::List { statuses: Vec::new(), max: 3 };
+const LIST: Request = Request::List { statuses: Vec::new(), workflow: None, before: None, max: 3 };
 
 fn slow() -> Request {
     Request::Cancel { run: super::RunRef::Last }

@@ -8,15 +8,16 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Error, ScheduleAnswer, ScheduleAsk};
+use super::{Error, Health, ScheduleAnswer, ScheduleAsk};
 use crate::model::{
     Fault, Grants, PauseReason, RunEvent, RunId, RunOutcome, RunStatus, Site, StepSeq, Timestamp,
     WorkflowDigest,
 };
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
-/// second, which an older process would leave out in silence. 3: schedules, replay, retry, export,
-/// import, signals, and what workflows remember.
+/// second, which an older process would leave out in silence. 3: schedules; replay, retry, export and
+/// import; listings have filters, transfers name their site; health and metrics can be asked for;
+/// signals, and what workflows remember.
 pub const PROTOCOL: u32 = 3;
 
 /// The server's first line.
@@ -70,6 +71,24 @@ pub enum Request {
         /// The most bytes of files per second.
         rate_limit: Option<u64>,
     },
+    /// Begin a run, and answer as soon as it is under way.
+    Submit {
+        /// The component.
+        workflow: PathBuf,
+        /// The run's input.
+        input: Value,
+        /// What it may reach.
+        grants: Grants,
+        /// The most bytes of files per second.
+        rate_limit: Option<u64>,
+        /// Asked for again with the same key, it is the same run.
+        key: Option<String>,
+    },
+    /// Tell of a run as long as it is driven, without having a say in it.
+    Watch {
+        /// Which.
+        run: RunRef,
+    },
     /// Go on with a run, to its end.
     Resume {
         /// Which.
@@ -83,6 +102,10 @@ pub enum Request {
     List {
         /// Only those that stand so; all, if empty.
         statuses: Vec<RunStatus>,
+        /// Only those of the workflow of this name.
+        workflow: Option<String>,
+        /// Only those older than this one.
+        before: Option<RunId>,
         /// How many at most.
         max: usize,
     },
@@ -105,6 +128,15 @@ pub enum Request {
         /// The site, as whoever asks has it.
         site: Box<Site>,
     },
+    /// Log in to each server of a site.
+    TestSite {
+        /// The site, as whoever asks has it.
+        site: Box<Site>,
+    },
+    /// How the process stands.
+    Health,
+    /// Its metrics.
+    Metrics,
     /// Read all of the state.
     Check,
     /// Write a backup of the state, while runs go on.
@@ -276,6 +308,33 @@ pub enum Reply {
         /// It.
         replay: Replay,
     },
+    /// The run that was asked for is under way, or has been.
+    Begun {
+        /// Its id.
+        run: RunId,
+        /// Whether an earlier request with the same key had begun it.
+        again: bool,
+    },
+    /// A run that nobody drives has nothing to tell.
+    AtRest {
+        /// Which run.
+        run: RunId,
+    },
+    /// What each server of a site said.
+    Tested {
+        /// Server by server.
+        servers: Vec<Tested>,
+    },
+    /// How the process stands.
+    Health {
+        /// It.
+        health: Box<Health>,
+    },
+    /// Its metrics, in the text format of Prometheus.
+    Metrics {
+        /// They.
+        text: String,
+    },
     /// What reading all of the state found.
     Checked {
         /// It.
@@ -333,6 +392,17 @@ pub struct RunSummary {
     pub paused: Option<PauseReason>,
     /// The fault that it ended or was paused with.
     pub fault: Option<Fault>,
+}
+
+impl RunSummary {
+    /// How the run stands, as it is shown: one that nobody drives waits to be resumed.
+    #[must_use]
+    pub fn standing(&self) -> &'static str {
+        match self.status {
+            RunStatus::Running | RunStatus::Cancelling if !self.live => "interrupted",
+            status => status.as_str(),
+        }
+    }
 }
 
 /// All that is known of a run, but its entries.
@@ -461,6 +531,26 @@ pub enum ReplayEnd {
         /// How, and where.
         fault: Fault,
     },
+}
+
+/// One server of a site, tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// `host:port`.
+    pub server: String,
+    /// What it said.
+    pub outcome: Result<TestedServer, Fault>,
+}
+
+/// A server that let us in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestedServer {
+    /// How long connecting and logging in took, in milliseconds.
+    pub login_ms: u64,
+    /// Whether the session is under TLS.
+    pub tls: bool,
+    /// How many entries the site's root has.
+    pub entries: u64,
 }
 
 /// How much a state or a backup holds.

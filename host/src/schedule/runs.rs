@@ -53,13 +53,14 @@ impl Runs for Engine {
         firing: NewFiring,
     ) -> Result<(), Error> {
         let spec = RunSpec {
+            run: Some(run),
             component: self.pinned(component).await?,
             name: definition.workflow.clone(),
             input: definition.input.clone(),
             grants: definition.grants.clone(),
             rate_limit: definition.rate_limit,
         };
-        Self::fire(self, spec, run, firing).await.map(drop)
+        Self::fire(self, spec, firing).await.map(drop)
     }
 
     async fn outcome(&self, run: &RunId) -> Option<RunOutcome> {

@@ -1,10 +1,21 @@
-//! Run events as log lines.
+//! Run events as log lines, for a process that nobody watches.
 
 use tracing::{debug, error, info, trace, warn};
 
-use crate::model::{Direction, LogLevel, RunEvent, RunId, RunOutcome};
+use crate::model::{Direction, Listener, LogLevel, RunEvent, RunId, RunOutcome};
 
-/// Writes one event of a run as a log line.
+/// Writes what all runs tell as log lines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogLines;
+
+impl Listener for LogLines {
+    fn hear(&self, run: &RunId, _: &str, event: &RunEvent) {
+        log_event(run, event);
+    }
+}
+
+/// Writes one event of a run as a log line. Fields are named alike in all lines: `run`, `step`, `item`,
+/// `site`.
 pub fn log_event(run: &RunId, event: &RunEvent) {
     match event {
         RunEvent::Started { workflow, resumed, .. } => {
@@ -19,12 +30,12 @@ pub fn log_event(run: &RunId, event: &RunEvent) {
         RunEvent::StepReplayed { step, kind, .. } => {
             trace!(target: "run", %run, %step, kind, "step replayed");
         }
-        RunEvent::TransferStarted { transfer, direction, name, total, from } => {
+        RunEvent::TransferStarted { transfer, site, direction, name, total, from } => {
             let way = match direction {
                 Direction::Download => "download",
                 Direction::Upload => "upload",
             };
-            info!(target: "run", %run, step = %transfer.step, item = transfer.item.0, way, name,
+            info!(target: "run", %run, step = %transfer.step, item = transfer.item.0, site, way, name,
                 total = total.map(|total| total.0), from = from.0, "transfer started");
         }
         RunEvent::TransferProgress { transfer, done, .. } => {
@@ -34,14 +45,15 @@ pub fn log_event(run: &RunId, event: &RunEvent) {
             warn!(target: "run", %run, step = %transfer.step, item = transfer.item.0, attempt, code = %fault.code,
                 %fault, wait_ms, "attempt failed, another follows");
         }
-        RunEvent::TransferFinished { transfer, outcome: Ok(receipt) } => {
-            info!(target: "run", %run, step = %transfer.step, item = transfer.item.0, path = receipt.file.path,
+        RunEvent::TransferFinished { transfer, site, latency_ms, outcome: Ok(receipt), .. } => {
+            info!(target: "run", %run, step = %transfer.step, item = transfer.item.0, site, path = receipt.file.path,
                 bytes = receipt.bytes.0, resumed_from = receipt.resumed_from.0, resent = receipt.resent.0,
-                attempts = receipt.attempts, skipped = receipt.skipped, "transfer finished");
+                attempts = receipt.attempts, skipped = receipt.skipped, latency_ms,
+                "transfer finished");
         }
-        RunEvent::TransferFinished { transfer, outcome: Err(fault) } => {
-            warn!(target: "run", %run, step = %transfer.step, item = transfer.item.0, code = %fault.code, %fault,
-                "transfer failed");
+        RunEvent::TransferFinished { transfer, site, latency_ms, outcome: Err(fault), .. } => {
+            warn!(target: "run", %run, step = %transfer.step, item = transfer.item.0, site, code = %fault.code, %fault,
+                latency_ms, "transfer failed");
         }
         RunEvent::Log { step, level, message, fields } => {
             let fields = || serde_json::to_string(fields).unwrap_or_default();

@@ -4,7 +4,11 @@
 //! belong to the command line.
 
 mod events;
+mod listeners;
+mod metrics;
 mod setup;
 
-pub use events::log_event;
+pub use events::{LogLines, log_event};
+pub use listeners::Listeners;
+pub use metrics::{JournalStanding, Metrics, ServerStanding, Standing};
 pub use setup::{Options, init};

@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     cancel, completions, config, demo, doctor, explain, export, ftpd, inspect, man, memory, purge, replay,
-    resume, retry, run, runs, schedule, signal, site, state,
+    resume, retry, run, runs, schedule, serve, signal, site, standing, state, token,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -109,11 +109,19 @@ pub(crate) enum Command {
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
     /// Which runs are begun when: add, list, pause, trigger, make up for
-    Schedule(schedule::Args),
+    Schedule(Box<schedule::Args>),
     /// What workflows remember across their runs: list, get, remove it
     Memory(memory::Args),
+    /// Hold the state and work until told to stop: goes on with what was interrupted, and answers over HTTP
+    Serve(serve::Args),
+    /// How the process that holds the state stands; exits with 1 when it can't take work
+    Health(standing::HealthArgs),
+    /// The metrics of the process that holds the state, as Prometheus reads them
+    Metrics(standing::MetricsArgs),
     /// Named remotes: add, list, test them; list, get and put files
     Site(site::Args),
+    /// Who may do what over the HTTP API of `serve`: add, remove, list
+    Token(token::Args),
     /// The state folder: is it whole?
     State(state::Args),
     /// The configuration: show, check, where it is
@@ -192,6 +200,16 @@ mod tests {
             "orchestrator schedule backfill n --from 2026-12-01 --to 2026-12-05 --failed --parallel 2 --reverse --dry-run",
             "orchestrator schedule remove n",
             "orchestrator schedule apply --dry-run --prune",
+            "orchestrator serve",
+            "orchestrator serve --listen 127.0.0.1:0",
+            "orchestrator serve --no-http",
+            "orchestrator health -o json",
+            "orchestrator metrics",
+            "orchestrator token add ops --role admin",
+            "orchestrator token list -o json",
+            "orchestrator token remove ops",
+            "orchestrator list --workflow mirror",
+            "orchestrator run w.wasm --metrics-file m.prom",
             "orchestrator site add p ftp://u@h/ --tls none --password-env PW",
             "orchestrator site list",
             "orchestrator site show p",
@@ -246,6 +264,9 @@ mod tests {
             "orchestrator site add p ftp://u@h/ --password-env A --password-file f",
             "orchestrator site add p ftp://u@h/ --password hunter2",
             "orchestrator ftpd --root d --certificate c.pem",
+            "orchestrator token add ops",
+            "orchestrator token add ops --role root",
+            "orchestrator serve --no-http --listen 127.0.0.1:1",
             "orchestrator frobnicate",
         ] {
             assert!(parse(line).is_err(), "{line} was taken");

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use orchestrator_host::config::{Config, Environment, Flags, LogFormat, environment};
+use orchestrator_host::config::{Config, Environment, Flags, LogFormat, environment, find};
 use orchestrator_host::node::{self, Access, Hold, Node};
 use orchestrator_host::telemetry;
 
@@ -46,6 +46,12 @@ impl Context {
         Ok(Config::load(&self.flags, &self.environment, &self.folder)?)
     }
 
+    /// The configuration file that is changed: the one in force, else a new one in the working folder.
+    pub(crate) fn file_to_change(&self) -> PathBuf {
+        find(&self.flags, &self.environment, &self.folder)
+            .map_or_else(|| self.folder.join("orchestrator.toml"), |found| found.path)
+    }
+
     /// How log lines are written. The file's `[log]` counts only where it can be read: a broken
     /// file is reported by the command that needs it.
     pub(crate) fn telemetry(&self) -> telemetry::Options {
@@ -61,15 +67,29 @@ impl Context {
     /// A way to the state: to the process that holds it, or by holding it.
     pub(crate) async fn access(&self, config: Config) -> Result<Access, Failure> {
         let state = config.state.0.clone();
-        let options = self.node_options(config);
+        let options = self.node_options(config, false);
         let open = async || Ok(Arc::new(Node::open(options.clone()).await?) as Arc<dyn Hold>);
         Ok(Access::open(&state, open).await?)
     }
 
+    /// The state, held by this process, which is left running.
+    pub(crate) async fn hold(&self, config: Config) -> Result<(Access, Arc<Node>), Failure> {
+        let state = config.state.0.clone();
+        let options = self.node_options(config, true);
+        let opened = OnceLock::new();
+        let open = async || {
+            let node = Arc::new(Node::open(options.clone()).await?);
+            Ok(opened.get_or_init(|| node).clone() as Arc<dyn Hold>)
+        };
+        let access = Access::hold(&state, open).await?;
+        let node = opened.into_inner().ok_or_else(node::Error::unanswered)?;
+        Ok((access, node))
+    }
+
     /// What a node of this process is made from.
-    pub(crate) fn node_options(&self, config: Config) -> node::Options {
+    pub(crate) fn node_options(&self, config: Config, log_runs: bool) -> node::Options {
         let named = self.flags.config.is_some() || self.environment.path(environment::CONFIG).is_some();
-        node::Options { config, named, environment: self.environment.clone() }
+        node::Options { config, named, environment: self.environment.clone(), log_runs }
     }
 
     /// An absolute path for what was typed.

@@ -13,6 +13,7 @@ mod args;
 mod context;
 mod exit;
 mod inputs;
+mod notify;
 mod output;
 mod progress;
 mod report;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use orchestrator_host::{config, crash, telemetry};
 
-use args::Args;
+use args::{Args, Command};
 use context::Context;
 use exit::Exit;
 
@@ -47,7 +48,11 @@ fn main() -> ExitCode {
     });
     let Args { global, command } = args;
     let report = report::Style::new(&global, &environment);
-    let result = Context::new(global, environment).and_then(|context| {
+    let result = Context::new(global, environment).and_then(|mut context| {
+        if matches!(command, Command::Serve(_)) {
+            // Nobody watches it, so its log is all that there is to be seen.
+            context.verbosity = context.verbosity.saturating_add(1);
+        }
         telemetry::init(&context.telemetry());
         commands::run(&context, command)
     });

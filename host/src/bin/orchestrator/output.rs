@@ -4,6 +4,7 @@ use std::io::Write;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::tz::TimeZone;
+pub(crate) use orchestrator_host::clock::rfc3339;
 use orchestrator_host::model::Timestamp;
 use serde_json::Value;
 
@@ -54,11 +55,6 @@ pub(crate) fn table<const N: usize>(
         text.push('\n');
     }
     text
-}
-
-/// An instant as RFC 3339 in UTC; with milliseconds only where there are some.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    instant(at).map_or_else(|| at.0.to_string(), |instant| instant.to_string())
 }
 
 /// An instant for people: local time, to the second.

@@ -92,7 +92,7 @@ impl Progress {
             return;
         }
         match event {
-            RunEvent::TransferStarted { transfer, direction, name, total, from } => {
+            RunEvent::TransferStarted { transfer, direction, name, total, from, .. } => {
                 self.started(*transfer, *direction, name, *total, *from);
             }
             RunEvent::TransferProgress { transfer, done, total } => self.goes_on(*transfer, *done, *total),
@@ -102,7 +102,7 @@ impl Progress {
                     format!("{name}: attempt {attempt} failed, again in {}: {fault}", seconds(*wait_ms));
                 self.say(&line);
             }
-            RunEvent::TransferFinished { transfer, outcome } => self.ended(*transfer, outcome),
+            RunEvent::TransferFinished { transfer, outcome, .. } => self.ended(*transfer, outcome),
             RunEvent::Log { level, message, fields, .. } if *level >= LogLevel::Info => {
                 let mut line = message.clone();
                 for (name, value) in fields {

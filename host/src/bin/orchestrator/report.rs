@@ -86,21 +86,20 @@ impl From<config::Error> for Failure {
 
 impl From<node::Error> for Failure {
     fn from(error: node::Error) -> Self {
-        let (message, hint) = (error.to_string(), error.hint());
-        let (exit, code) = match error {
+        let (message, hint, code) = (error.to_string(), error.hint(), error.code().to_owned());
+        let exit = match error {
             node::Error::Fault { fault } => return fault.into(),
-            node::Error::NoSuchRun { .. } | node::Error::Ambiguous { .. } => {
-                (Exit::NotFound, "run.not-found")
+            node::Error::NoSuchRun { .. }
+            | node::Error::Ambiguous { .. }
+            | node::Error::NothingToResume
+            | node::Error::Closed { .. } => Exit::NotFound,
+            node::Error::Refused { .. } => Exit::Workflow,
+            node::Error::InUse { .. } | node::Error::Held { .. } | node::Error::OtherVersion { .. } => {
+                Exit::StateDamaged
             }
-            node::Error::NothingToResume => (Exit::NotFound, "run.nothing-to-resume"),
-            node::Error::Closed { .. } => (Exit::NotFound, "run.closed"),
-            node::Error::Refused { .. } => (Exit::Workflow, "workflow.refused"),
-            node::Error::InUse { .. } | node::Error::OtherVersion { .. } => {
-                (Exit::StateDamaged, "state.in-use")
-            }
-            node::Error::Lost { .. } => (Exit::Temporary, "node.lost"),
+            node::Error::Lost { .. } => Exit::Temporary,
         };
-        Self { message, hint, code: code.to_owned(), exit }
+        Self { message, hint, code, exit }
     }
 }
 

@@ -196,7 +196,12 @@ impl wit::HostBatch for Ctx {
 impl Ctx {
     /// What moves files for this run.
     pub(super) fn mover(&self) -> Mover {
-        Mover { run: self.run.run.clone(), reach: self.reach.clone(), events: self.events.clone() }
+        Mover {
+            run: self.run.run.clone(),
+            reach: self.reach.clone(),
+            events: self.events.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// A failure that follows from the journal alone: no step.

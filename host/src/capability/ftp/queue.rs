@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -61,6 +62,8 @@ struct State {
 struct Item {
     transfer: Transfer,
     slot: Arc<Slot>,
+    /// When it was asked for, by the clock's monotonic time.
+    asked: Duration,
 }
 
 /// What the guest can be given now.
@@ -122,9 +125,10 @@ impl Queue {
 
     /// Adds transfers and says how many more workers they are worth.
     pub(super) fn add(&self, first: u32, transfers: Vec<(Transfer, Arc<Slot>)>) -> usize {
+        let asked = self.mover.clock.monotonic();
         let mut state = self.state();
         for (id, (transfer, slot)) in (first..).zip(transfers) {
-            state.waiting.insert(id, Item { transfer, slot });
+            state.waiting.insert(id, Item { transfer, slot, asked });
         }
         let wanted = state.waiting.len().min(self.parallel).saturating_sub(state.moving());
         state.workers += wanted;
@@ -257,6 +261,7 @@ impl Queue {
             transfer: &item.transfer,
             options: &self.options,
             id: TransferId { step: self.batch, item: ItemId(id) },
+            asked: item.asked,
             slot: item.slot,
             stop,
             landed: &landed,

@@ -410,6 +410,7 @@ impl Ctx {
         };
         let transfer = Transfer { direction, remote, local };
         let mover = self.mover();
+        let asked = self.clock.monotonic();
         let args = TransferArgs { site: &site, transfer: &transfer, options: &options };
         // Its own log tells how far it came, so it needs no evidence; it ends by its token, so that
         // what has come is committed.
@@ -420,6 +421,7 @@ impl Ctx {
                     transfer: &transfer,
                     options: &options,
                     id: only(step.seq()),
+                    asked,
                     slot: step.slot(ItemId(0)).await,
                     stop,
                     landed: &|| {},

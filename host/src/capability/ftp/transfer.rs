@@ -1,6 +1,7 @@
 //! Moving one file: for a site's own calls and for batches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use super::table::Table;
 use crate::capability::ctx::judge;
 use crate::capability::events::{Events, TransferWatch};
 use crate::capability::grants::Reach;
+use crate::clock::Clock;
 use crate::journal::{Halt, Slot};
 use crate::model::{
     Direction, Exhausted, Fault, FaultCode, ItemId, LocalPath, PauseReason, Receipt, RemotePath, RunEvent,
@@ -29,6 +31,7 @@ pub(super) struct Mover {
     pub(super) run: RunId,
     pub(super) reach: Reach,
     pub(super) events: Events,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// One of the files.
@@ -37,6 +40,8 @@ pub(super) struct Moving<'a> {
     pub(super) transfer: &'a Transfer,
     pub(super) options: &'a TransferOptions,
     pub(super) id: TransferId,
+    /// When it was asked for, by the clock's monotonic time.
+    pub(super) asked: Duration,
     /// Where it keeps its offsets.
     pub(super) slot: Arc<Slot>,
     pub(super) stop: &'a Stop,
@@ -47,23 +52,32 @@ pub(super) struct Moving<'a> {
 impl Mover {
     /// Moves one file. The inner result is for the guest.
     pub(super) async fn move_file(&self, moving: Moving<'_>) -> Result<Result<Receipt, Fault>, Halt> {
-        let (id, options) = (moving.id, moving.options);
+        let (id, options, asked) = (moving.id, moving.options, moving.asked);
+        let (site, direction) = (moving.site.to_owned(), moving.transfer.direction);
         let outcome = match self.attempt(moving).await {
             Ok(receipt) => Ok(receipt),
             Err((site, fault)) => Err(settle(fault, site.as_deref(), options)?),
         };
-        self.events.send(RunEvent::TransferFinished { transfer: id, outcome: outcome.clone() });
+        let latency = self.clock.monotonic().saturating_sub(asked);
+        self.events.send(RunEvent::TransferFinished {
+            transfer: id,
+            site,
+            direction,
+            latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+            outcome: outcome.clone(),
+        });
         Ok(outcome)
     }
 
     async fn attempt(&self, moving: Moving<'_>) -> Result<Receipt, (Option<Arc<Site>>, Fault)> {
-        let Moving { site, transfer, options, id, slot, stop, landed } = moving;
+        let Moving { site, transfer, options, id, asked: _, slot, stop, landed } = moving;
         let site = self.reach.site(site).map_err(|fault| (None, fault))?;
         let told = |fault| (Some(Arc::clone(&site)), fault);
         let local = self.reach.file(&transfer.local).await.map_err(told)?;
         let watch = TransferWatch {
             events: self.events.clone(),
             transfer: id,
+            site: site.name.clone(),
             direction: transfer.direction,
             name: transfer.remote.to_string(),
             landed,

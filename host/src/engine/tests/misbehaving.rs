@@ -196,6 +196,7 @@ async fn what_is_no_workflow_is_refused_in_words() {
     let world = World::new().await;
     let submit = async |component: Vec<u8>| {
         let spec = RunSpec {
+            run: None,
             component,
             name: "x".to_owned(),
             input: json!({}),

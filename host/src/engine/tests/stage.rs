@@ -103,6 +103,7 @@ impl Stage {
                 cache: Some(layout::target().join("tmp/engine-tests-cache")),
                 ..wasm::Options::default()
             },
+            listener: None,
         };
         let engine = runtime.block_on(Engine::open(options)).unwrap();
         Process { runtime, engine }
@@ -124,7 +125,14 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn submit(&self, name: &str, input: Value, grants: Grants) -> RunHandle {
-        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants, rate_limit: None };
+        let spec = RunSpec {
+            run: None,
+            component: guest(name),
+            name: name.to_owned(),
+            input,
+            grants,
+            rate_limit: None,
+        };
         self.runtime.block_on(self.engine.submit(spec)).unwrap()
     }
 

@@ -54,7 +54,14 @@ impl World {
     }
 
     pub(super) async fn submit(&self, name: &str, input: Value, grants: Grants) -> RunHandle {
-        let spec = RunSpec { component: guest(name), name: name.to_owned(), input, grants, rate_limit: None };
+        let spec = RunSpec {
+            run: None,
+            component: guest(name),
+            name: name.to_owned(),
+            input,
+            grants,
+            rate_limit: None,
+        };
         self.engine.submit(spec).await.unwrap()
     }
 
@@ -81,6 +88,7 @@ async fn engine(
         transfers,
         sites: Arc::clone(sites),
         wasm: wasm::Options { cache, limits },
+        listener: None,
     };
     Engine::open(options).await.unwrap()
 }

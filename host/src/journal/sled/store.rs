@@ -15,7 +15,7 @@ use super::open::{self, Opened, StateLock};
 use super::records::{self, ClaimRecord, Page, get_long, join_from};
 use super::schedules::{self, Changed};
 use super::staging::unreadable;
-use crate::journal::commit::Committer;
+use crate::journal::commit::{Committer, Written};
 use crate::journal::error::Error;
 use crate::journal::limits::Limits;
 use crate::journal::store::{
@@ -75,6 +75,12 @@ impl SledStore {
     #[must_use]
     pub fn failed(&self) -> watch::Receiver<Option<Error>> {
         self.committer.failed()
+    }
+
+    /// What it has written since it was opened.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.committer.written()
     }
 
     fn exists(&self, run: &RunId) -> Result<(), Error> {

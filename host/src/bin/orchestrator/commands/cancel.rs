@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         super::runs::must_have_state(&config, &run)?;
         Ok((config, run))
     })?;
-    let exit = context.block_on(drive::run(context, config, Request::Cancel { run }))?;
+    let exit = context.block_on(drive::run(context, config, Request::Cancel { run }, None))?;
     // That the run is cancelled is what was asked for.
     Ok(if exit == Exit::Cancelled { Exit::Ok } else { exit })
 }

@@ -1,6 +1,7 @@
 //! Seeing a run to its end: progress, signals, the result. The same whether this process drives the
 //! run or another one does.
 
+use std::path::Path;
 use std::time::Duration;
 
 use orchestrator_host::config::Config;
@@ -8,6 +9,7 @@ use orchestrator_host::model::{Fault, PauseReason, RunId, RunOutcome};
 use orchestrator_host::node::{Access, Call, Error, Reply, Request, ScheduleAnswer};
 use serde_json::{Value, json};
 
+use super::standing::write_metrics;
 use crate::args::Format;
 use crate::context::Context;
 use crate::exit::{self, Exit};
@@ -50,8 +52,13 @@ fn lost(context: &Context, run: Option<&RunId>, mut failure: Failure) -> Failure
     failure
 }
 
-/// Sends a request that drives a run, and sees it to its end.
-pub(super) async fn run(context: &Context, config: Config, request: Request) -> Result<Exit, Failure> {
+/// Sends a request that drives a run, and sees it to its end; `metrics` is written then.
+pub(super) async fn run(
+    context: &Context,
+    config: Config,
+    request: Request,
+    metrics: Option<&Path>,
+) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let opened = async {
         let mut access = context.access(config).await?;
@@ -63,7 +70,7 @@ pub(super) async fn run(context: &Context, config: Config, request: Request) -> 
         // Nothing has begun, so there is nothing to end.
         exit = signals.next() => return Ok(exit),
     };
-    let (access, call) = opened.inspect_err(|failure| refused(context, failure))?;
+    let (mut access, call) = opened.inspect_err(|failure| refused(context, failure))?;
     let mut progress = Progress::new(context);
     let mut run = None;
     let watched = watch(&access, call, &mut signals, &mut progress, &mut run).await;
@@ -82,8 +89,13 @@ pub(super) async fn run(context: &Context, config: Config, request: Request) -> 
         }
         Err(error) => Err(lost(context, run.as_ref(), error.into())),
     };
+    let written = match metrics {
+        Some(file) => write_metrics(&mut access, file).await,
+        None => Ok(()),
+    };
     finish(&access, &mut signals).await;
-    result
+    // How the run ended matters more.
+    result.and_then(|exit| written.map(|()| exit))
 }
 
 /// How watching a run came to an end.
@@ -137,6 +149,11 @@ async fn watch(
                     | Reply::Forgotten { .. }
                     | Reply::Replayed { .. }
                     | Reply::Checked { .. }
+                    | Reply::Begun { .. }
+                    | Reply::AtRest { .. }
+                    | Reply::Tested { .. }
+                    | Reply::Health { .. }
+                    | Reply::Metrics { .. }
                     | Reply::BackedUp { .. },
                 )
                 | None => {

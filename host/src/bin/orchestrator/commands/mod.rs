@@ -19,9 +19,12 @@ pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schedule;
+pub(crate) mod serve;
 pub(crate) mod signal;
 pub(crate) mod site;
+pub(crate) mod standing;
 pub(crate) mod state;
+pub(crate) mod token;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -46,7 +49,11 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Schedule(args) => schedule::run(context, args),
         Command::Signal(args) => signal::run(context, args),
         Command::Memory(args) => memory::run(context, args),
+        Command::Serve(args) => serve::run(context, &args),
+        Command::Health(args) => standing::health(context, &args),
+        Command::Metrics(args) => standing::metrics(context, &args),
         Command::Site(args) => site::run(context, args),
+        Command::Token(args) => token::run(context, args),
         Command::State(args) => state::run(context, args),
         Command::Config(args) => config::run(context, args),
         Command::Inspect(args) => inspect::run(context, &args),

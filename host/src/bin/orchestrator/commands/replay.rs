@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     context.block_on(async {
         let (mut access, run) = match file {
             Some(file) => {
-                let options = context.node_options(config);
+                let options = context.node_options(config, false);
                 let (node, run) = alone(options, &file).await?;
                 (Access::private(Arc::new(node)), run)
             }

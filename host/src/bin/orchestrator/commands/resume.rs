@@ -36,5 +36,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let workflow = args.workflow.map(|path| super::run::workflow(context, &path)).transpose()?;
         Ok((config, Request::Resume { run, workflow, rate_limit: args.rate_limit }))
     })?;
-    context.block_on(drive::run(context, config, request))
+    context.block_on(drive::run(context, config, request, None))
 }

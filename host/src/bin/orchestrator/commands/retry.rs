@@ -30,5 +30,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         runs::must_have_state(&config, &run)?;
         Ok((config, Request::Retry { run, from: args.from.map(StepSeq) }))
     })?;
-    context.block_on(drive::run(context, config, request))
+    context.block_on(drive::run(context, config, request, None))
 }

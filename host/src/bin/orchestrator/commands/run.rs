@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// the run, so a later resume has none
     #[arg(long, value_name = "SIZE", value_parser = rate)]
     rate_limit: Option<u64>,
+    /// When the run has ended, write the metrics to this file, for a collector of such files
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
 }
 
 /// `2MiB`
@@ -70,7 +73,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         Ok((config, Request::Run { workflow, input, grants, rate_limit: args.rate_limit }))
     });
     let (config, request) = request?;
-    context.block_on(drive::run(context, config, request))
+    let metrics = args.metrics_file.map(|file| context.absolute(&file));
+    context.block_on(drive::run(context, config, request, metrics.as_deref()))
 }
 
 /// The absolute path of a workflow, which can be read. It is looked at here, where the path was typed:

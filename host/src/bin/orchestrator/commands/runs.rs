@@ -24,6 +24,9 @@ pub(crate) struct List {
     /// Only runs that haven't ended
     #[arg(long)]
     open: bool,
+    /// Only runs of the workflow of this name
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
 }
 
 /// Arguments of `show`.
@@ -90,7 +93,7 @@ pub(crate) fn list(context: &Context, args: &List) -> Result<Exit, Failure> {
     } else {
         Vec::new()
     };
-    let request = Request::List { statuses, max: args.max };
+    let request = Request::List { statuses, workflow: args.workflow.clone(), before: None, max: args.max };
     context.block_on(async {
         let runs = if config.state.0.exists() {
             match ask(context, config, request).await? {
@@ -121,7 +124,7 @@ fn summary_document(run: &RunSummary) -> Value {
         "run": run.run,
         "workflow": run.workflow,
         "digest": run.digest,
-        "status": status(run),
+        "status": run.standing(),
         "live": run.live,
         "began_at": output::rfc3339(run.began_at),
         "updated_at": output::rfc3339(run.updated_at),
@@ -129,14 +132,6 @@ fn summary_document(run: &RunSummary) -> Value {
         "why": run.paused,
         "fault": run.fault,
     })
-}
-
-/// How a run stands, as it is shown: one that nobody drives waits to be resumed.
-fn status(run: &RunSummary) -> &'static str {
-    match run.status {
-        RunStatus::Running | RunStatus::Cancelling if !run.live => "interrupted",
-        status => status.as_str(),
-    }
 }
 
 pub(super) fn table(runs: &[RunSummary]) -> String {
@@ -148,7 +143,7 @@ pub(super) fn table(runs: &[RunSummary]) -> String {
         };
         [
             run.run.to_string(),
-            status(run).to_owned(),
+            run.standing().to_owned(),
             run.workflow.clone(),
             output::local_time(run.began_at),
             run.last_step.to_string(),
@@ -213,7 +208,7 @@ fn details_text(details: &RunDetails) -> String {
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<12} {value}\n"));
     line("run", run.run.as_str());
     line("workflow", &format!("{} (sha256 {})", run.workflow, run.digest));
-    line("status", status(run));
+    line("status", run.standing());
     if let Some(why) = run.paused {
         line("why", why_text(why));
     }
@@ -386,9 +381,9 @@ mod tests {
 
     #[test]
     fn a_run_that_nobody_drives_is_interrupted() {
-        assert_eq!(status(&summary(RunStatus::Running, false)), "interrupted");
-        assert_eq!(status(&summary(RunStatus::Running, true)), "running");
-        assert_eq!(status(&summary(RunStatus::Done, false)), "done");
+        assert_eq!(summary(RunStatus::Running, false).standing(), "interrupted");
+        assert_eq!(summary(RunStatus::Running, true).standing(), "running");
+        assert_eq!(summary(RunStatus::Done, false).standing(), "done");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) struct Page {
     pub(crate) code: &'static str,
     pub(crate) exit: Exit,
     /// How the host treats it.
-    class: &'static str,
+    pub(super) class: &'static str,
     /// What it means: a sentence's fragment, without a full stop.
     pub(crate) means: &'static str,
     /// What usually helps.

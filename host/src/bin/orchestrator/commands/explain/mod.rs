@@ -1,6 +1,7 @@
 //! `explain CODE`: what a fault code or an exit code means, and what to do about it.
 
 mod codes;
+mod http;
 
 use orchestrator_host::config::closest;
 use orchestrator_host::model::FaultCode;
@@ -12,7 +13,9 @@ use crate::exit::Exit;
 use crate::output;
 use crate::report::Failure;
 
-pub(crate) use codes::{OWN, Page};
+use codes::OWN;
+pub(crate) use codes::Page;
+use http::HTTP;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -43,12 +46,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 
 /// Every page: the faults' and the command line's own.
 pub(crate) fn pages() -> impl Iterator<Item = Page> {
-    FaultCode::ALL.iter().map(codes::of_fault).chain(OWN.iter().cloned())
+    FaultCode::ALL.iter().map(codes::of_fault).chain(OWN.iter().chain(HTTP).cloned())
 }
 
 fn unknown(wanted: &str) -> Failure {
     let known: Vec<&str> =
-        FaultCode::ALL.iter().map(FaultCode::as_str).chain(OWN.iter().map(|p| p.code)).collect();
+        FaultCode::ALL.iter().map(FaultCode::as_str).chain(OWN.iter().chain(HTTP).map(|p| p.code)).collect();
     let failure =
         Failure::new(Exit::NotFound, "usage", format!("there is no code `{}`", wanted.escape_debug()));
     match closest(wanted, known) {

@@ -84,5 +84,5 @@ pub(super) fn trigger(context: &Context, args: Trigger) -> Result<Exit, Failure>
     must_have_state(&config, &args.name)?;
     let overlap = args.overlap.map(Overlap::from);
     let ask = Box::new(ScheduleAsk::Trigger { name: args.name, overlap });
-    context.block_on(drive::run(context, config, Request::Schedule { ask }))
+    context.block_on(drive::run(context, config, Request::Schedule { ask }, None))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, ValueEnum};
-use orchestrator_host::config::{NewSite, add_site, find, remove_site};
+use orchestrator_host::config::{NewSite, add_site, remove_site};
 use orchestrator_host::model::{SecretRef, TlsMode, TlsVerify};
 
 use crate::context::Context;
@@ -57,15 +57,9 @@ pub(super) struct Remove {
     name: String,
 }
 
-/// The file that is changed: the one in force, else a new one in the working folder.
-fn file(context: &Context) -> PathBuf {
-    find(&context.flags, &context.environment, &context.folder)
-        .map_or_else(|| context.folder.join("orchestrator.toml"), |found| found.path)
-}
-
 pub(super) fn add(context: &Context, args: Add) -> Result<Exit, Failure> {
     // A file that can't be meant is mended first: what is added to it couldn't be used.
-    let file = file(context);
+    let file = context.file_to_change();
     if file.exists() {
         context.config()?;
     }
@@ -100,7 +94,7 @@ pub(super) fn add(context: &Context, args: Add) -> Result<Exit, Failure> {
 pub(super) fn remove(context: &Context, args: &Remove) -> Result<Exit, Failure> {
     let config = context.config()?;
     config.site(&args.name).map_err(|error| Failure { exit: Exit::NotFound, ..error.into() })?;
-    let file = file(context);
+    let file = context.file_to_change();
     if remove_site(&file, &args.name)? {
         output::say(format_args!("took [site.{}] out of {}", args.name, file.display()));
         return Ok(Exit::Ok);

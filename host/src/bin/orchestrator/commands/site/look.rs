@@ -4,7 +4,7 @@ use orchestrator_host::config::Config;
 use orchestrator_host::model::{ByteCount, Fault, FileInfo, FileKind, Select, Site};
 use orchestrator_host::node::SERVERS;
 use orchestrator_host::transfer::ftp::Profile;
-use orchestrator_host::transfer::{Features, ListItem};
+use orchestrator_host::transfer::{Features, ListItem, Trial};
 use serde_json::{Value, json};
 
 use super::show::address;
@@ -51,8 +51,8 @@ pub(super) fn test(context: &Context, args: &Test) -> Result<Exit, Failure> {
                 Profile::forget(&config.state.0.join(SERVERS), &here);
             }
             match tried(&config, &here).await {
-                Ok(tried) if context.format == Format::Text => output::print(&tried.text(&here))?,
-                Ok(tried) => documents.push(tried.document(&here)),
+                Ok(tried) if context.format == Format::Text => output::print(&text(&tried, &here))?,
+                Ok(tried) => documents.push(trial_document(&tried, &here)),
                 Err(fault) if endpoints.len() == 1 => return Err(fault.into()),
                 // Each of several is tried, and the first that failed is what the command ends with.
                 Err(fault) => {
@@ -66,51 +66,37 @@ pub(super) fn test(context: &Context, args: &Test) -> Result<Exit, Failure> {
     })
 }
 
-/// What a server said of itself.
-struct Tried {
-    features: Features,
-    millis: u64,
-    entries: u64,
-}
-
-async fn tried(config: &Config, site: &Site) -> Result<Tried, Fault> {
+async fn tried(config: &Config, site: &Site) -> Result<Trial, Fault> {
     let transfers = super::transfers(config);
-    let start = std::time::Instant::now();
-    let features = transfers.features(site).await?;
-    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut entries = 0_u64;
-    let root = orchestrator_host::model::RemotePath::default();
-    transfers.list(site, &root, &Select::of(None, false), &mut |_| entries += 1).await?;
+    let trial = transfers.try_out(site).await;
     transfers.close().await;
-    Ok(Tried { features, millis, entries })
+    trial
 }
 
-impl Tried {
-    fn text(&self, site: &Site) -> String {
-        format!(
-            "{} answers at {} after {} ms; logged in as {}, {}\nit knows   {}\nits root   {} {}\n",
-            site.name,
-            address(site),
-            self.millis,
-            site.user,
-            if self.features.tls { "under TLS" } else { "in clear" },
-            feature_names(&self.features).join(", "),
-            self.entries,
-            if self.entries == 1 { "entry" } else { "entries" },
-        )
-    }
+fn text(trial: &Trial, site: &Site) -> String {
+    format!(
+        "{} answers at {} after {} ms; logged in as {}, {}\nit knows   {}\nits root   {} {}\n",
+        site.name,
+        address(site),
+        trial.login.as_millis(),
+        site.user,
+        if trial.features.tls { "under TLS" } else { "in clear" },
+        feature_names(&trial.features).join(", "),
+        trial.entries,
+        if trial.entries == 1 { "entry" } else { "entries" },
+    )
+}
 
-    fn document(&self, site: &Site) -> Value {
-        json!({
-            "$type": "orchestrator.site-test/1",
-            "site": site.name,
-            "address": address(site),
-            "login_ms": self.millis,
-            "tls": self.features.tls,
-            "features": feature_names(&self.features),
-            "entries": self.entries,
-        })
-    }
+fn trial_document(trial: &Trial, site: &Site) -> Value {
+    json!({
+        "$type": "orchestrator.site-test/1",
+        "site": site.name,
+        "address": address(site),
+        "login_ms": u64::try_from(trial.login.as_millis()).unwrap_or(u64::MAX),
+        "tls": trial.features.tls,
+        "features": feature_names(&trial.features),
+        "entries": trial.entries,
+    })
 }
 
 /// What a server can do, as the words of RFC 2389 and its friends.

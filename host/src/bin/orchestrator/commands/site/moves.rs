@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orchestrator_host::config::Config;
 use orchestrator_host::model::{
@@ -130,13 +130,19 @@ fn name_of(path: &Path) -> Result<&str, Failure> {
 fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failure> {
     context.block_on(async {
         let transfers = super::transfers(config);
+        let begun = Instant::now();
         let source = source(&transfers, &what).await?;
         let log = log(&config.state.0, &what)?;
         if let Some(kept) = &log.kept {
             kept.is_about(&source).await?;
         }
         let (events, mut incoming) = mpsc::unbounded_channel();
-        let watch = Teller { events, direction: what.direction, name: what.remote.to_string() };
+        let watch = Teller {
+            events,
+            site: what.site.name.clone(),
+            direction: what.direction,
+            name: what.remote.to_string(),
+        };
         let stop = Stop::new();
         let job = Job {
             site: what.site.clone(),
@@ -177,7 +183,13 @@ fn perform(context: &Context, config: &Config, what: Move) -> Result<Exit, Failu
             receipt
         });
         if outcome.is_ok() {
-            progress.event(&RunEvent::TransferFinished { transfer: TRANSFER, outcome: outcome.clone() });
+            progress.event(&RunEvent::TransferFinished {
+                transfer: TRANSFER,
+                site: what.site.name.clone(),
+                direction: what.direction,
+                latency_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                outcome: outcome.clone(),
+            });
         }
         progress.end();
         transfers.close().await;
@@ -277,6 +289,7 @@ fn finish(
 /// Turns what the transfer tells into events, as a run's would be.
 struct Teller {
     events: mpsc::UnboundedSender<RunEvent>,
+    site: String,
     direction: Direction,
     name: String,
 }
@@ -290,8 +303,8 @@ impl Teller {
 
 impl Watch for Teller {
     fn started(&self, total: Option<ByteCount>, from: ByteCount) {
-        let (direction, name) = (self.direction, self.name.clone());
-        self.tell(RunEvent::TransferStarted { transfer: TRANSFER, direction, name, total, from });
+        let (site, direction, name) = (self.site.clone(), self.direction, self.name.clone());
+        self.tell(RunEvent::TransferStarted { transfer: TRANSFER, site, direction, name, total, from });
     }
 
     fn progress(&self, done: ByteCount, total: Option<ByteCount>) {

@@ -1,0 +1,5 @@
+//! `serve`: a process that is left running, killed, stopped, told to read its configuration again.
+
+mod http;
+mod life;
+mod serving;
