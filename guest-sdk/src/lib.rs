@@ -51,8 +51,10 @@
 //! | [`files`] | files in granted folders |
 //! | [`retry`](mod@retry) | attempts that the workflow repeats itself |
 //! | [`checkpoint`] | state that the run saves |
+//! | [`memory`] | what the workflow remembers across its runs |
 //! | [`clock`], [`random`] | time and chance, the same in a replay |
 //! | [`log`], [`progress`] | what people see |
+//! | [`signals`] | what people tell a run |
 //! | [`context`] | what the run knows of itself |
 //! | [`quantity`] | spans and sizes as people write them, for inputs |
 //! | `testing` | a host in memory, for `cargo test` (not in WebAssembly) |
@@ -67,11 +69,13 @@ pub mod context;
 pub mod files;
 pub mod ftp;
 pub mod log;
+pub mod memory;
 pub mod path;
 pub mod progress;
 pub mod quantity;
 pub mod random;
 pub mod retry;
+pub mod signals;
 
 mod error;
 mod input;
@@ -99,7 +103,7 @@ pub mod prelude {
     pub use crate::quantity::{Size, Span};
     pub use crate::retry::{RetryPolicy, retry};
     pub use crate::{Error, ErrorClass, Result};
-    pub use crate::{checkpoint, clock, context, files, path, progress, random};
+    pub use crate::{checkpoint, clock, context, files, memory, path, progress, random, signals};
     pub use crate::{debug, error, info, trace, warn, workflow};
 }
 

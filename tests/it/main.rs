@@ -14,6 +14,7 @@ mod matrix;
 mod messages;
 mod midway;
 mod network;
+mod outside;
 mod schedules;
 mod serve;
 mod support;

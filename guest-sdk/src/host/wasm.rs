@@ -225,6 +225,31 @@ pub(crate) fn checkpoint_load(key: &str) -> Option<Vec<u8>> {
     wit::checkpoint::load(key)
 }
 
+pub(crate) fn memory_get(key: &str) -> Result<Option<(u64, Vec<u8>)>> {
+    wit::memory::get(key).map(|kept| kept.map(|kept| (kept.version, kept.value))).map_err(error)
+}
+
+pub(crate) fn memory_put_if(key: &str, version: Option<u64>, value: Option<&[u8]>) -> Result<bool> {
+    wit::memory::put_if(key, version, value).map_err(error)
+}
+
+pub(crate) fn memory_known(site: &str, files: &[(String, String)]) -> Result<Vec<bool>> {
+    let mark = |(path, identity): &(String, String)| file_mark(path, identity);
+    wit::memory::known(site, &files.iter().map(mark).collect::<Vec<_>>()).map_err(error)
+}
+
+pub(crate) fn memory_seen(site: &str, path: &str, identity: &str) -> Result<bool> {
+    wit::memory::seen(site, &file_mark(path, identity)).map_err(error)
+}
+
+fn file_mark(path: &str, identity: &str) -> wit::memory::FileMark {
+    wit::memory::FileMark { path: path.to_owned(), identity: identity.to_owned() }
+}
+
+pub(crate) fn receive(name: &str, timeout: Option<Duration>) -> Result<Option<String>> {
+    wit::signals::receive(name, timeout.map(millis)).map_err(error)
+}
+
 pub(crate) fn now() -> Timestamp {
     Timestamp(wit::clock::now())
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::signals::Signal;
 use super::state::{Arrival, Installed, START, State};
 use super::tree::{Node, Side, Tree};
 use crate::clock::Timestamp;
@@ -81,6 +82,18 @@ impl MockHost {
         self.state.borrow_mut().stalls = count;
     }
 
+    /// Sends a signal to the run that is next, or first asks for it.
+    pub fn signal(&self, name: &str, payload: Value) {
+        self.signal_after(Duration::ZERO, name, payload);
+    }
+
+    /// Sends a signal once `span` of simulated time has passed from now on.
+    pub fn signal_after(&self, span: Duration, name: &str, payload: Value) {
+        let mut state = self.state.borrow_mut();
+        let at = state.now + span;
+        state.signals.push(Signal { at, name: name.to_owned(), payload: payload.to_string() });
+    }
+
     /// Runs a workflow with `input`, through the same reading of the input as in WebAssembly.
     ///
     /// # Errors
@@ -125,6 +138,13 @@ impl MockHost {
     #[must_use]
     pub fn checkpoint(&self, key: &str) -> Option<Value> {
         self.state.borrow().checkpoints.get(key).and_then(|bytes| serde_json::from_slice(bytes).ok())
+    }
+
+    /// What the workflow remembers under `key`, from any run so far.
+    #[must_use]
+    pub fn remembered(&self, key: &str) -> Option<Value> {
+        let state = self.state.borrow();
+        state.memory.values.get(key).and_then(|(_, bytes)| serde_json::from_slice(bytes).ok())
     }
 
     /// The simulated time: it begins at 2026-01-01T00:00:00Z, and passes by waits and calls only.

@@ -31,7 +31,9 @@
 
 mod attempts;
 mod calls;
+mod memory;
 mod mock;
+mod signals;
 mod state;
 mod transfer;
 mod tree;
@@ -40,6 +42,8 @@ pub(crate) mod host {
     //! What [`crate::host`] takes its functions from natively.
     pub(crate) use super::attempts::{Attempts, retry_named};
     pub(crate) use super::calls::*;
+    pub(crate) use super::memory::*;
+    pub(crate) use super::signals::receive;
     pub(crate) use super::transfer::Batch;
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::memory::Memory;
+use super::signals::Signal;
 use super::tree::{Node, Side, Tree};
 use crate::clock::Timestamp;
 use crate::retry::RetryPolicy;
@@ -23,6 +25,7 @@ pub(super) struct State {
     pub(super) log: Vec<String>,
     pub(super) statuses: BTreeMap<String, String>,
     pub(super) checkpoints: BTreeMap<String, Vec<u8>>,
+    pub(super) memory: Memory,
     /// Kind, path (empty for any) and error of calls that are to fail, each once.
     pub(super) failures: Vec<(String, String, Error)>,
     /// After how many calls the run is cancelled.
@@ -30,6 +33,8 @@ pub(super) struct State {
     pub(super) cancelled: bool,
     /// How many waits with a timeout find no outcome.
     pub(super) stalls: usize,
+    /// Signals that have come and weren't received, and those that come later.
+    pub(super) signals: Vec<Signal>,
     /// Files that come later, from outside the workflow.
     pub(super) arrivals: Vec<Arrival>,
 }
@@ -55,10 +60,12 @@ impl State {
             log: Vec::new(),
             statuses: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            memory: Memory::default(),
             failures: Vec::new(),
             cancel_after: None,
             cancelled: false,
             stalls: 0,
+            signals: Vec::new(),
             arrivals: Vec::new(),
         }
     }

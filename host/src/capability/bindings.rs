@@ -31,5 +31,5 @@ wasmtime::component::bindgen!({
 });
 
 pub use orchestrator::workflow::{
-    checkpoint, clock, context, files, ftp, log, progress, random, retry, types,
+    checkpoint, clock, context, files, ftp, log, memory, progress, random, retry, signals, types,
 };

@@ -6,7 +6,7 @@ use super::bindings::clock::{Failure, Host};
 use super::convert::{failure, number};
 use super::ctx::{Ctx, Fail};
 use crate::clock::Clock;
-use crate::journal::{Effect, Recovery};
+use crate::journal::{Effect, Error, Recovery};
 use crate::model::{Fault, Timestamp};
 use crate::transfer::Stop;
 
@@ -59,16 +59,7 @@ pub(super) async fn wait_until(
     stop: &Stop,
     due: Timestamp,
 ) -> Result<(), Fail> {
-    let recorded = step.in_doubt().and_then(|evidence| <[u8; 8]>::try_from(evidence).ok());
-    let due = match recorded {
-        Some(bytes) => Timestamp(u64::from_le_bytes(bytes)),
-        None => {
-            if due > clock.now() {
-                step.begin(&due.0.to_le_bytes()).await?;
-            }
-            due
-        }
-    };
+    let due = durable(clock, step, due).await?;
     let left = Duration::from_millis(due.0.saturating_sub(clock.now().0));
     if left.is_zero() {
         return Ok(());
@@ -79,4 +70,20 @@ pub(super) async fn wait_until(
             Ok(())
         })
         .await?)
+}
+
+/// Until when a step waits: as an earlier process recorded it, or `due`, made durable unless it is past.
+pub(super) async fn durable(
+    clock: &dyn Clock,
+    step: &mut Effect,
+    due: Timestamp,
+) -> Result<Timestamp, Error> {
+    let recorded = step.in_doubt().and_then(|evidence| <[u8; 8]>::try_from(evidence).ok());
+    if let Some(bytes) = recorded {
+        return Ok(Timestamp(u64::from_le_bytes(bytes)));
+    }
+    if due > clock.now() {
+        step.begin(&due.0.to_le_bytes()).await?;
+    }
+    Ok(due)
 }

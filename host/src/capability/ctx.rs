@@ -40,6 +40,8 @@ pub struct RunFacts {
     pub digest: WorkflowDigest,
     /// When the run was created.
     pub started: Timestamp,
+    /// Whose memory it has.
+    pub memory: String,
     /// Where its random numbers come from. Never shown.
     pub seed: [u8; 32],
 }

@@ -1,8 +1,11 @@
 //! How a live run is asked to end: interrupted (the process is ending; it goes on later) or
-//! cancelled (its next step says so, and it may clean up).
+//! cancelled (its next step says so, and it may clean up). And how it is told that something came for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::transfer::Stop;
 
@@ -29,6 +32,7 @@ struct State {
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     state: Arc<Mutex<State>>,
+    knocks: Arc<Notify>,
 }
 
 impl Signals {
@@ -65,6 +69,16 @@ impl Signals {
     /// A step has told the guest that its run is cancelled; those after it work again.
     pub fn told(&self) {
         self.state().cancel = Cancel::Told;
+    }
+
+    /// Something has come for the run: whoever waits for it looks.
+    pub fn knock(&self) {
+        self.knocks.notify_waiters();
+    }
+
+    /// Waits until something comes for the run.
+    pub(super) fn knocked(&self) -> Notified<'_> {
+        self.knocks.notified()
     }
 
     /// Whether the process is ending.

@@ -7,6 +7,7 @@ use super::cursor;
 use super::deliveries::Deliveries;
 use super::entry::{Ending, Fact, Stored};
 use super::error::Error;
+use super::remembered;
 use super::store::{BlobId, FiringKey, RunHead, Store};
 use super::summary::Summary;
 use super::writer::fold;
@@ -24,6 +25,8 @@ pub struct CheckReport {
     pub entries: u64,
     /// Blobs that runs and schedules refer to.
     pub blobs: u64,
+    /// Values and files that workflows remember across their runs.
+    pub remembered: u64,
     /// Schedules.
     pub schedules: u64,
     /// What is wrong, a line each; empty if nothing is.
@@ -53,6 +56,10 @@ pub async fn check(store: &Arc<dyn Store>) -> Result<CheckReport, Error> {
     }
     check_schedules(store, &mut report, &mut blobs).await?;
     report.blobs = blobs.len() as u64;
+    match remembered::check(store).await {
+        Ok(count) => report.remembered = count,
+        Err(error) => report.problems.push(format!("what workflows remember: {error}")),
+    }
     Ok(report)
 }
 

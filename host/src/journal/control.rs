@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use super::cursor::Cursor;
 use super::entry::{Ending, Entry, Fact};
 use super::error::Error;
+use super::inbox::{Sent, Signal};
 use super::state::{Cancel, RunState};
 use super::store::{RunHead, Store};
 use super::writer::{Along, Writer, fold};
@@ -44,6 +45,14 @@ impl Control {
         writer.commit(vec![fact], Along::default()).await?;
         crate::crash::point("journal.cancel.after");
         Ok(())
+    }
+
+    /// Sends the run a signal; durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::InboxFull`], and those of [`Store::append`].
+    pub async fn signal(&self, signal: &Signal) -> Result<Sent, Error> {
+        self.writer.lock().await.signal(signal).await
     }
 
     /// A cancel that was asked for.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::entry::{CallRecord, Fact};
 use super::error::Error;
 use super::slot::{self, Slot};
 use super::state::{Cancel, FailedAttempt};
-use super::store::Write;
+use super::store::{ValueWrite, Write};
 use super::writer::{Along, Writer};
 use crate::model::{Fault, FaultCode, ItemId, StepSeq, Timestamp};
 
@@ -27,6 +27,10 @@ pub struct Effect {
     pub(super) cancel_told: bool,
     /// Tables that go when the step ends.
     pub(super) forget: Vec<Write>,
+    /// Values outside of runs that are written with the step's end.
+    pub(super) values: Vec<ValueWrite>,
+    /// Held from the first look at such values until the step has ended.
+    pub(super) values_guard: Option<OwnedMutexGuard<()>>,
 }
 
 impl Effect {

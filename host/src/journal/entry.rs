@@ -143,6 +143,14 @@ pub struct RunCreated {
     pub statuses: Vec<(String, String)>,
 }
 
+impl RunCreated {
+    /// Whose memory the run has: that of all runs of its workflow, by name.
+    #[must_use]
+    pub fn memory(&self) -> &str {
+        &self.workflow
+    }
+}
+
 /// What a guest asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {

@@ -57,6 +57,30 @@ pub enum Error {
         /// The number of its last entry.
         last: u64,
     },
+    /// A value outside of runs isn't as its writer knew it.
+    #[error("the value {key} was written by somebody else")]
+    ValueConflict {
+        /// Its key.
+        key: String,
+    },
+    /// A workflow remembers as much as it may.
+    #[error("the memory of {scope} is full: it has {max} entries of this kind")]
+    MemoryFull {
+        /// Whose.
+        scope: String,
+        /// How many it may have.
+        max: u64,
+    },
+    /// More signals than a run takes.
+    #[error("run {run} takes no more signals: {max} {what} are kept")]
+    InboxFull {
+        /// Which run.
+        run: RunId,
+        /// What there is enough of.
+        what: &'static str,
+        /// How much is enough.
+        max: usize,
+    },
     /// Longer than a bound.
     #[error("{what} of {bytes} bytes is over the limit of {max}")]
     TooLarge {
@@ -173,7 +197,10 @@ impl Error {
             | Self::Fired { .. }
             | Self::Fenced { .. }
             | Self::SeqConflict { .. }
+            | Self::ValueConflict { .. }
             | Self::Bug { .. } => FaultCode::HostBug,
+            Self::MemoryFull { .. } => FaultCode::MemoryFull,
+            Self::InboxFull { .. } => FaultCode::CallInvalid,
         }
     }
 
@@ -204,6 +231,9 @@ impl Error {
             }
             Self::Unwritable { no_space: false, .. } => {
                 Some("the state needs a folder that you may write: name another one with --state".to_owned())
+            }
+            Self::MemoryFull { .. } => {
+                Some("`orchestrator memory` shows and forgets what is remembered".to_owned())
             }
             Self::HistoryLimit { .. } => {
                 Some("move many files with a batch, which takes few entries of the journal".to_owned())

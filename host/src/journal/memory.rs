@@ -2,7 +2,7 @@
 //! it does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use crate::model::{RunId, Timestamp};
 pub struct MemoryStore {
     limits: Limits,
     inner: Mutex<Inner>,
+    values_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +69,23 @@ impl Inner {
         self.runs.get_mut(run).ok_or_else(|| Error::NotFound { run: run.clone() })
     }
 
+    fn version(&self, key: &str) -> Option<u64> {
+        self.values.get(key).map(|stands| stands.version)
+    }
+
+    /// Sets or removes a value that has this version.
+    fn set(&mut self, key: &str, version: Option<u64>, value: Option<Bytes>) {
+        match value {
+            Some(value) => {
+                let version = version.unwrap_or(0) + 1;
+                self.values.insert(key.to_owned(), Versioned { version, value });
+            }
+            None => {
+                self.values.remove(key);
+            }
+        }
+    }
+
     /// The firing as it will stand, or `None` where it may not be written.
     fn judge(&self, new: &NewFiring, run: Option<&RunId>) -> Result<Option<Firing>, Error> {
         Limits::check_schedule(&new.key.schedule, &new.detail)?;
@@ -93,7 +111,7 @@ impl MemoryStore {
     /// An empty store with these bounds.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
-        Self { limits, inner: Mutex::default() }
+        Self { limits, ..Self::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -168,6 +186,10 @@ impl Store for MemoryStore {
 
     async fn append(&self, append: Append) -> Result<u64, Error> {
         let mut inner = self.inner();
+        for write in &append.values {
+            Limits::check_value(&write.key, write.value.as_ref())?;
+        }
+        let stale = append.values.iter().find(|write| inner.version(&write.key) != write.version).cloned();
         let run = inner.run(&append.claim.run)?;
         run.owned_by(&append.claim)?;
         if run.head.last_seq != append.expected_seq {
@@ -176,6 +198,9 @@ impl Store for MemoryStore {
         Limits::check_writes(&append.writes)?;
         if !append.beyond_limits {
             self.limits.check_entries(&run.head, &append.entries, append.restart)?;
+        }
+        if let Some(stale) = stale {
+            return Err(Error::ValueConflict { key: stale.key });
         }
         if append.restart {
             run.head.first_seq = run.head.last_seq + 1;
@@ -193,7 +218,11 @@ impl Store for MemoryStore {
         if append.progress {
             run.head.unclean_ends = 0;
         }
-        Ok(run.head.last_seq)
+        let last_seq = run.head.last_seq;
+        for write in append.values {
+            inner.set(&write.key, write.version, write.value);
+        }
+        Ok(last_seq)
     }
 
     async fn write(&self, claim: &Claim, writes: Vec<Write>) -> Result<(), Error> {
@@ -247,20 +276,16 @@ impl Store for MemoryStore {
 
     async fn put_if(&self, key: &str, version: Option<u64>, value: Option<Bytes>) -> Result<bool, Error> {
         let mut inner = self.inner();
-        if inner.values.get(key).map(|old| old.version) != version {
+        if inner.version(key) != version {
             return Ok(false);
         }
         Limits::check_value(key, value.as_ref())?;
-        match value {
-            Some(value) => {
-                let version = version.unwrap_or(0) + 1;
-                inner.values.insert(key.to_owned(), Versioned { version, value });
-            }
-            None => {
-                inner.values.remove(key);
-            }
-        }
+        inner.set(key, version, value);
         Ok(true)
+    }
+
+    fn values_lock(&self) -> &Arc<tokio::sync::Mutex<()>> {
+        &self.values_lock
     }
 
     async fn values(&self, after: Option<&str>, max: usize) -> Result<Vec<(String, Versioned)>, Error> {

@@ -9,6 +9,8 @@
 //! | `state` | the fold: which fact may follow which, and how a run stands after them |
 //! | `steps` | [`StepLog`]: replay or record |
 //! | `effect`, `slot`, `deliveries` | what an effect, a transfer and a batch keep there |
+//! | `inbox` | signals that wait for a run |
+//! | `remembered` | what workflows remember across their runs |
 //! | `halt` | why a guest is stopped; divergence |
 //! | `control`, `retry` | cancel, pause, suspicion and going back, from outside of the guest |
 //! | `writer`, `cursor` | the one way to append to a run's journal, and the one to read it |
@@ -27,6 +29,8 @@ mod steps;
 mod deliveries;
 mod effect;
 mod halt;
+mod inbox;
+mod remembered;
 mod slot;
 
 mod control;
@@ -64,8 +68,10 @@ pub use entry::{CallRecord, Ending, Entry, Fact, RunCreated, Stored};
 pub use error::Error;
 pub use fingerprint::{Fingerprint, readable};
 pub use halt::{Divergence, Halt, Seen};
+pub use inbox::{SIGNAL_NAME_BYTES_MAX, Sent, Signal, signal_resting};
 pub use limits::Limits;
 pub use memory::MemoryStore;
+pub use remembered::{Memory, Remembered, Tally, forget, memories, recall, value_of};
 pub use retry::{NoRetry, go_back};
 pub use sled::{FORMAT, Options, SledStore, restore};
 pub use slot::{NAME_BYTES_MAX, Slot};
@@ -75,7 +81,7 @@ pub use steps::{
 };
 pub use store::{
     Append, BlobId, Claim, Firing, FiringKey, KEY_BYTES_MAX, NewFiring, NewRun, RunExport, RunHead, Store,
-    StoredSchedule, Versioned, Write,
+    StoredSchedule, ValueWrite, Versioned, Write,
 };
 pub use summary::Summary;
 pub use writer::{fold, load};

@@ -7,7 +7,8 @@
 //! 2. An append commits only if the claim's epoch and the expected last number both match.
 //! 3. The epoch of a run grows, and only by a claim.
 //! 4. What was acknowledged is durable: it is there after SIGKILL and after loss of power.
-//! 5. An append commits whole: entries, table rows, summary and references to blobs, or none of it.
+//! 5. An append commits whole: entries, table rows, values outside of runs, summary and references to blobs,
+//!    or none of it.
 //! 6. Nothing that came of an older claim commits after a newer claim was given.
 //! 7. A removed front of a journal never shows as a gap: reading begins at the first entry kept.
 //! 8. Reading gives what was appended, or an error that says what is damaged; never something else.
@@ -17,6 +18,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -135,6 +137,8 @@ pub struct Append {
     pub writes: Vec<Write>,
     /// What listings show of the run from now on, where that changes.
     pub summary: Option<Bytes>,
+    /// Changes to values outside of runs, each of another key.
+    pub values: Vec<ValueWrite>,
     /// Blobs that these entries name; they were put before.
     pub blobs: Vec<BlobId>,
     /// The run came further: what follows isn't the same crash again.
@@ -154,6 +158,7 @@ impl Append {
             expected_seq,
             entries: Vec::new(),
             writes: Vec::new(),
+            values: Vec::new(),
             summary: None,
             blobs: Vec::new(),
             progress: false,
@@ -199,6 +204,17 @@ pub struct Versioned {
     pub version: u64,
     /// The value, at most 64 KiB.
     pub value: Bytes,
+}
+
+/// A change to a value outside of runs that goes with an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueWrite {
+    /// Its key, at most [`KEY_BYTES_MAX`] bytes.
+    pub key: String,
+    /// The version that its writer knows; `None` where it isn't there.
+    pub version: Option<u64>,
+    /// The value, at most 64 KiB; `None` removes it.
+    pub value: Option<Bytes>,
 }
 
 /// A schedule as the store has it.
@@ -324,7 +340,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// dropped while it waits.
     ///
     /// # Errors
-    /// [`Error::Fenced`] and [`Error::SeqConflict`] refuse a stale owner, [`Error::TooLarge`] and
+    /// [`Error::Fenced`] and [`Error::SeqConflict`] refuse a stale owner, [`Error::ValueConflict`] a value that
+    /// isn't as its writer knows it, [`Error::TooLarge`] and
     /// [`Error::HistoryLimit`] what is over [`Limits`]. After [`Error::Ambiguous`] it isn't known
     /// whether it was appended: claim the run anew and look.
     async fn append(&self, append: Append) -> Result<u64, Error>;
@@ -359,6 +376,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Sets or removes a value outside of runs if it still has this version (`None`: isn't there);
     /// false if it hasn't. Durable when it returns.
     async fn put_if(&self, key: &str, version: Option<u64>, value: Option<Bytes>) -> Result<bool, Error>;
+
+    /// Held by whoever reads a value outside of runs and then writes it with an append, from the read on
+    /// until the append is durable.
+    fn values_lock(&self) -> &Arc<tokio::sync::Mutex<()>>;
 
     /// At most `max` values outside of runs whose keys come after `after`, in order of keys.
     async fn values(&self, after: Option<&str>, max: usize) -> Result<Vec<(String, Versioned)>, Error>;

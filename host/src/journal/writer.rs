@@ -9,8 +9,9 @@ use super::cursor::{self, Cursor, Kept};
 use super::disk::{self, Wanted};
 use super::entry::{Entry, Fact, Stored};
 use super::error::Error;
+use super::inbox::{self, Sent, Signal};
 use super::state::RunState;
-use super::store::{Append, BlobId, Claim, NewFiring, NewRun, RunHead, Store, Write};
+use super::store::{Append, BlobId, Claim, NewFiring, NewRun, RunHead, Store, ValueWrite, Write};
 use super::summary::{REFRESH_MS, Summary};
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -42,6 +43,8 @@ pub(super) struct Writer {
 pub(super) struct Along {
     /// Changes to the run's table.
     pub(super) writes: Vec<Write>,
+    /// Changes to values outside of runs.
+    pub(super) values: Vec<ValueWrite>,
     /// Blobs that the facts name.
     pub(super) blobs: Vec<BlobId>,
     /// The run came further.
@@ -175,6 +178,7 @@ impl Writer {
             append.entries.push(disk::encode(entry)?);
         }
         append.writes = along.writes;
+        append.values = along.values;
         append.blobs = along.blobs;
         append.progress = along.progress;
         append.beyond_limits = beyond_limits;
@@ -204,6 +208,14 @@ impl Writer {
             });
         }
         Ok(())
+    }
+
+    /// Has a signal wait for the run: no entry of its journal, so nothing of its state changes.
+    pub(super) async fn signal(&mut self, signal: &Signal) -> Result<Sent, Error> {
+        if self.state.status.is_closed() {
+            return Err(Error::Closed { run: self.claim.run.clone() });
+        }
+        inbox::send(&self.store, &self.claim, self.state.last_seq, signal, self.time()).await
     }
 
     /// Ends this journal and begins the next one of the same run, at `at`.

@@ -107,6 +107,8 @@ codes! {
     FtpRemoteChanged = "ftp.remote-changed", Transient;
     /// Fewer bytes came than the server said.
     FtpTruncated = "ftp.truncated", Transient;
+    /// A workflow remembers as much as it may.
+    MemoryFull = "memory.full", Permanent;
     /// A local file or folder isn't there.
     FileNotFound = "file.not-found", Permanent;
     /// The local target exists and the policy says not to replace it.

@@ -24,6 +24,7 @@ mod frame;
 mod health;
 mod kept;
 mod node;
+mod recall;
 mod recovery;
 mod replays;
 mod running;
@@ -50,6 +51,6 @@ pub use server::Serve;
 pub use services::{Service, Services};
 pub use sites::SiteBook;
 pub use wire::{
-    Counts, Entry, PROTOCOL, Replay, ReplayEnd, Reply, Request, RunDetails, RunRef, RunSummary, ServerState,
-    StateReport, Tested, TestedServer,
+    Counts, Entry, MemoryRow, MemoryTally, PROTOCOL, Replay, ReplayEnd, Reply, Request, RunDetails, RunRef,
+    RunSummary, ServerState, StateReport, Tested, TestedServer,
 };

@@ -10,13 +10,13 @@ use tokio::sync::{mpsc, watch};
 use super::access::Hold;
 use super::backups::Backups;
 use super::server::Serve;
-use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, view};
+use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, recall, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{
     self, Cancelled, Engine, EngineOptions, ListFilter, PurgeFilter, ResumeOptions, RunHandle, RunSpec,
 };
-use crate::journal::{self, SledStore, Store, Written};
+use crate::journal::{self, Sent, Signal, SledStore, Store, Written};
 use crate::model::{Fault, Grants, Listener, RunId, RunStatus, Timestamp};
 use crate::schedule;
 use crate::telemetry::{Listeners, LogLines, Metrics};
@@ -183,6 +183,12 @@ impl Node {
                     Cancelled::CleaningUp(handle) => Ok(follow(&handle, replies, None).await),
                 }
             }
+            Request::Signal { run, name, payload, id } => {
+                let run = self.find(&run, &[]).await?;
+                let sent = self.engine.signal(&run, Signal { name, payload, id }).await;
+                let again = sent.map_err(|error| of_engine(error, None))? == Sent::Again;
+                Ok(Reply::Signalled { run, again })
+            }
             Request::Retry { run, from } => {
                 let run = self.find(&run, &[]).await?;
                 let handle = self.engine.retry(&run, from).await.map_err(|error| of_engine(error, None))?;
@@ -203,9 +209,15 @@ impl Node {
                 let servers = self.transfers.servers(&site).into_iter().map(view::server).collect();
                 Ok(Reply::Servers { servers })
             }
+            Request::Memories => recall::memories(&self.store).await,
+            Request::Recall { workflow, after, max } => {
+                recall::recall(&self.store, &workflow, after.as_deref(), max).await
+            }
+            Request::Remembered { workflow, key } => recall::value(&self.store, &workflow, &key).await,
+            Request::Forget { workflow, key } => recall::forget(&self.store, &workflow, key.as_deref()).await,
             Request::Check => {
                 let found = journal::check(&self.store).await.map_err(of_journal)?;
-                let journal::CheckReport { runs, entries, blobs, schedules, problems } = found;
+                let journal::CheckReport { runs, entries, blobs, schedules, remembered: _, problems } = found;
                 let holds = Counts { runs, entries, blobs, schedules };
                 Ok(Reply::Checked { report: StateReport { holds, problems } })
             }

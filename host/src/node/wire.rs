@@ -16,7 +16,8 @@ use crate::model::{
 
 /// The version of what goes over the socket. 1: the first. 2: runs have a limit on bytes per
 /// second, which an older process would leave out in silence. 3: schedules; replay, retry, export and
-/// import; listings have filters, transfers name their site; health and metrics can be asked for.
+/// import; listings have filters, transfers name their site; health and metrics can be asked for;
+/// signals, and what workflows remember.
 pub const PROTOCOL: u32 = 3;
 
 /// The server's first line.
@@ -154,6 +155,42 @@ pub enum Request {
         /// Only say which they are.
         dry_run: bool,
     },
+    /// Which workflows remember anything across their runs.
+    Memories,
+    /// What one of them remembers.
+    Recall {
+        /// The workflow's name.
+        workflow: String,
+        /// Where the page before this one ended.
+        after: Option<String>,
+        /// How much at most.
+        max: usize,
+    },
+    /// One value that it remembers.
+    Remembered {
+        /// The workflow's name.
+        workflow: String,
+        /// The value's key.
+        key: String,
+    },
+    /// Have it forget a value, or all.
+    Forget {
+        /// The workflow's name.
+        workflow: String,
+        /// The value's key; none for all, and for the files that it has seen.
+        key: Option<String>,
+    },
+    /// Tell a run something.
+    Signal {
+        /// Which.
+        run: RunRef,
+        /// The signal's name.
+        name: String,
+        /// What it says: JSON text.
+        payload: String,
+        /// Names this very signal.
+        id: Option<String>,
+    },
     /// Something of schedules.
     Schedule {
         /// What.
@@ -239,6 +276,30 @@ pub enum Reply {
     Servers {
         /// Server by server.
         servers: Vec<ServerState>,
+    },
+    /// The workflows that remember anything, by name.
+    Memories {
+        /// They.
+        memories: Vec<MemoryTally>,
+    },
+    /// What a workflow remembers.
+    Recalled {
+        /// It, in an order of no meaning.
+        rows: Vec<MemoryRow>,
+        /// Where this page ended, if there may be more.
+        next: Option<String>,
+    },
+    /// It is forgotten.
+    Forgotten {
+        /// How much that was.
+        count: u64,
+    },
+    /// The signal waits for its run, or has been received.
+    Signalled {
+        /// The run.
+        run: RunId,
+        /// A signal of this id had come before, and nothing was done.
+        again: bool,
     },
     /// What a replay came to.
     Replayed {
@@ -394,6 +455,41 @@ pub struct ServerState {
     pub failures: u64,
     /// Parts that will be removed once the server is back.
     pub parts_left: usize,
+}
+
+/// How much a workflow remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryTally {
+    /// Its name.
+    pub workflow: String,
+    /// Values that it named.
+    pub keys: u64,
+    /// Files that it has seen.
+    pub files: u64,
+}
+
+/// Something that a workflow remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum MemoryRow {
+    /// A value that it named.
+    Value {
+        /// Its key.
+        key: String,
+        /// How often it was written.
+        version: u64,
+        /// It, as text.
+        value: String,
+    },
+    /// A file that it has seen.
+    File {
+        /// On which site.
+        site: String,
+        /// Where.
+        path: String,
+        /// What tells one content from another.
+        identity: String,
+    },
 }
 
 /// What a replay came to.

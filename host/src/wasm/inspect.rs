@@ -17,8 +17,20 @@ pub const PACKAGE: &str = "orchestrator:workflow";
 pub const VERSION: &str = "0.1.0";
 
 /// The interfaces that the host gives.
-const GIVEN: [&str; 10] =
-    ["types", "context", "ftp", "files", "retry", "checkpoint", "clock", "random", "log", "progress"];
+const GIVEN: [&str; 12] = [
+    "types",
+    "context",
+    "ftp",
+    "files",
+    "retry",
+    "checkpoint",
+    "memory",
+    "clock",
+    "random",
+    "log",
+    "progress",
+    "signals",
+];
 
 /// The interface that a workflow must export.
 const HANDLER: &str = "handler";

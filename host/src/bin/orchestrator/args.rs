@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    cancel, completions, config, demo, doctor, explain, export, ftpd, inspect, man, purge, replay, resume,
-    retry, run, runs, schedule, serve, site, standing, state, token,
+    cancel, completions, config, demo, doctor, explain, export, ftpd, inspect, man, memory, purge, replay,
+    resume, retry, run, runs, schedule, serve, signal, site, standing, state, token,
 };
 
 /// Runs workflows that move files over FTP and FTPS, and survive being killed.
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Logs(runs::Logs),
     /// Have a run cancelled; its workflow may clean up
     Cancel(cancel::Args),
+    /// Tell a run something, which its workflow receives now or later
+    Signal(signal::Args),
     /// Have a run that has ended do its last steps again, and see it to its end
     Retry(retry::Args),
     /// Go once more along what a run has recorded, without any effect: what did it do, where does it stand?
@@ -108,6 +110,8 @@ pub(crate) enum Command {
     Purge(purge::Args),
     /// Which runs are begun when: add, list, pause, trigger, make up for
     Schedule(Box<schedule::Args>),
+    /// What workflows remember across their runs: list, get, remove it
+    Memory(memory::Args),
     /// Hold the state and work until told to stop: goes on with what was interrupted, and answers over HTTP
     Serve(serve::Args),
     /// How the process that holds the state stands; exits with 1 when it can't take work
@@ -176,6 +180,13 @@ mod tests {
             "orchestrator history --kind step-finished --step 3 --faults",
             "orchestrator purge --older-than 30d --keep 20 --dry-run",
             "orchestrator purge 01JD51 01JD52",
+            "orchestrator signal 01JD51 approval",
+            "orchestrator signal 01JD51 approval {\"by\":\"ada\"} --id 7",
+            "orchestrator memory list",
+            "orchestrator memory list nightly -o jsonl",
+            "orchestrator memory get nightly key",
+            "orchestrator memory remove nightly key",
+            "orchestrator memory remove nightly --all",
             "orchestrator schedule add n w.wasm --cron @daily --tz Asia/Shanghai --site p --dir o=/o -i a=1",
             "orchestrator schedule add n w.wasm --at 2026-12-01T02:00",
             "orchestrator schedule list -o json",
@@ -242,6 +253,8 @@ mod tests {
             "orchestrator export 01JD51",
             "orchestrator import",
             "orchestrator purge --older-than 30",
+            "orchestrator memory remove nightly",
+            "orchestrator memory remove nightly key --all",
             "orchestrator schedule next",
             "orchestrator schedule next n --cron @hourly",
             "orchestrator schedule add n w.wasm --cron @daily --at 2026-12-01T02:00",

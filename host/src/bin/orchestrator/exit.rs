@@ -133,6 +133,7 @@ pub(crate) fn of_fault(fault: &Fault) -> Exit {
         | C::FileChanged
         | C::FileTooLarge
         | C::FileIo
+        | C::MemoryFull
         | C::HostBug => Exit::Failed,
         C::FileNotFound => Exit::NotFound,
         C::VerifyDigest | C::VerifyRecords | C::VerifySize => Exit::Verification,

@@ -205,7 +205,7 @@ impl Ctx {
     }
 
     /// A failure that follows from the journal alone: no step.
-    pub(super) fn refuse<T>(&mut self, fault: Fault) -> wasmtime::Result<Result<T, Failure>> {
+    pub(in crate::capability) fn refuse<T>(&mut self, fault: Fault) -> wasmtime::Result<Result<T, Failure>> {
         self.call()?;
         Ok(Err(failure(fault)))
     }

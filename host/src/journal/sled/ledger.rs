@@ -114,6 +114,12 @@ impl SledLedger {
         if !append.beyond_limits {
             self.limits.check_entries(&head, &append.entries, append.restart)?;
         }
+        for write in &append.values {
+            Limits::check_value(&write.key, write.value.as_ref())?;
+            if self.version(&write.key)? != write.version {
+                return Err(Error::ValueConflict { key: write.key.clone() });
+            }
+        }
 
         let mut claim_changed = false;
         if append.restart {
@@ -135,6 +141,9 @@ impl SledLedger {
         }
         self.stage_entries(&mut head, &append.entries)?;
         self.stage_writes(&head.run, append.writes)?;
+        for write in append.values {
+            self.stage_value(&write.key, write.version, write.value.as_ref())?;
+        }
         self.refer(&head.run, &append.blobs);
         let seq = head.last_seq;
         self.heads.insert(append.claim.run, head);
@@ -159,19 +168,10 @@ impl SledLedger {
         value: Option<&Bytes>,
     ) -> Result<bool, Error> {
         Limits::check_value(name, value)?;
-        let key = keys::value(name);
-        let stands = self.staging.get_long(&key)?;
-        if stands.as_deref().map(version_of).transpose()? != version {
+        if self.version(name)? != version {
             return Ok(false);
         }
-        match value {
-            Some(value) => {
-                let mut record = (version.unwrap_or(0) + 1).to_le_bytes().to_vec();
-                record.extend_from_slice(value);
-                self.staging.put_long(key, &record)?;
-            }
-            None => self.staging.remove_long(&key)?,
-        }
+        self.stage_value(name, version, value)?;
         Ok(true)
     }
 
@@ -302,6 +302,20 @@ impl SledLedger {
             }
         }
         Ok(())
+    }
+
+    /// The version of a value outside of runs, as far as it is staged.
+    fn version(&self, name: &str) -> Result<Option<u64>, Error> {
+        self.staging.get_long(&keys::value(name))?.as_deref().map(version_of).transpose()
+    }
+
+    /// Sets or removes a value that has this version.
+    fn stage_value(&mut self, name: &str, version: Option<u64>, value: Option<&Bytes>) -> Result<(), Error> {
+        let key = keys::value(name);
+        let Some(value) = value else { return self.staging.remove_long(&key) };
+        let mut record = (version.unwrap_or(0) + 1).to_le_bytes().to_vec();
+        record.extend_from_slice(value);
+        self.staging.put_long(key, &record)
     }
 
     fn refer(&mut self, run: &RunId, blobs: &[BlobId]) {

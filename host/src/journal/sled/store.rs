@@ -37,6 +37,7 @@ pub struct SledStore {
     limits: Limits,
     tree: ::sled::Tree,
     objects: Arc<Objects>,
+    values_lock: Arc<tokio::sync::Mutex<()>>,
     // Dropped in this order: the last commits, then the lock.
     committer: Committer<SledLedger>,
     _lock: StateLock,
@@ -60,7 +61,14 @@ impl SledStore {
             }
         }
         let ledger = SledLedger::new(tree.clone(), medium, Arc::clone(&objects), options.limits);
-        Ok(Self { limits: options.limits, tree, objects, committer: Committer::start(ledger)?, _lock: lock })
+        Ok(Self {
+            limits: options.limits,
+            tree,
+            objects,
+            values_lock: Arc::default(),
+            committer: Committer::start(ledger)?,
+            _lock: lock,
+        })
     }
 
     /// Becomes an error when the store can take no more writes: the process must end then.
@@ -93,11 +101,11 @@ impl SledStore {
     /// Removes the blob that a change has left without use.
     async fn without(&self, (changed, unused): Changed) -> Result<bool, Error> {
         if let Some(unused) = unused {
-            let removing = move |objects: &Objects| {
+            self.blocking(move |objects| {
                 objects.remove(unused);
                 Ok(())
-            };
-            self.blocking(removing).await?;
+            })
+            .await?;
         }
         Ok(changed)
     }
@@ -244,6 +252,10 @@ impl Store for SledStore {
     async fn put_if(&self, key: &str, version: Option<u64>, value: Option<Bytes>) -> Result<bool, Error> {
         let key = key.to_owned();
         self.committer.run(move |ledger| ledger.put_if(&key, version, value.as_ref())).await
+    }
+
+    fn values_lock(&self) -> &Arc<tokio::sync::Mutex<()>> {
+        &self.values_lock
     }
 
     async fn values(&self, after: Option<&str>, max: usize) -> Result<Vec<(String, Versioned)>, Error> {

@@ -46,7 +46,7 @@ impl StepLog {
         let mut writes = delivery.forget;
         writes.push(Write::Put(deliveries::key(self.deliveries.taken()), row.encode()?));
         crash::point("journal.delivery.before");
-        writer.commit(Vec::new(), Along { writes, blobs, progress: true }).await?;
+        writer.commit(Vec::new(), Along { writes, blobs, progress: true, ..Along::default() }).await?;
         crash::point("journal.delivery.after");
         drop(writer);
         self.deliveries.wrote();

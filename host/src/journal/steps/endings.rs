@@ -8,6 +8,7 @@ use crate::journal::deliveries::{self, Deliveries};
 use crate::journal::entry::{Ending, Fact, RunCreated, Stored};
 use crate::journal::error::Error;
 use crate::journal::halt::Halt;
+use crate::journal::inbox;
 use crate::journal::slot;
 use crate::journal::store::{BlobId, Write};
 use crate::journal::writer::{Along, blob_of};
@@ -120,7 +121,7 @@ impl StepLog {
         crash::point("journal.continue.before");
         let fact = Fact::RunCreated(Box::new(created));
         let at = writer.time().max(self.now);
-        writer.restart(at, fact, Along { writes, blobs, progress: true }).await?;
+        writer.restart(at, fact, Along { writes, blobs, progress: true, ..Along::default() }).await?;
         crash::point("journal.continue.after");
         drop(writer);
         self.deliveries = Deliveries::empty(Arc::clone(&self.store), self.claim.run.clone());
@@ -136,9 +137,9 @@ impl StepLog {
             Ending::Failed { .. } | Ending::Cancelled => Vec::new(),
         };
         // What was delivered stays: without it an ended run couldn't be replayed.
-        let writes = vec![Write::RemoveAll(slot::TABLES.to_vec())];
+        let writes = [slot::TABLES, inbox::WAITING, inbox::IDS].map(|rows| Write::RemoveAll(rows.to_vec()));
         crash::point("journal.end.before");
-        let along = Along { writes, blobs, progress: true };
+        let along = Along { writes: writes.into(), blobs, progress: true, ..Along::default() };
         self.writer.lock().await.commit(vec![Fact::Ended(ending)], along).await?;
         crash::point("journal.end.after");
         self.store.release(&self.claim).await

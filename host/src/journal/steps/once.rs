@@ -143,6 +143,8 @@ impl StepLog {
             fault: None,
             cancel_told: false,
             forget: Vec::new(),
+            values: Vec::new(),
+            values_guard: None,
         };
         if self.first_live && !self.fresh {
             effect.forget(step);
@@ -165,9 +167,12 @@ impl StepLog {
             cancel_told: effect.cancel_told,
         };
         crash::point("journal.step-finished.before");
-        let at = writer.commit(vec![fact], Along { writes: effect.forget, blobs, progress: true }).await?;
+        let at = writer
+            .commit(vec![fact], Along { writes: effect.forget, values: effect.values, blobs, progress: true })
+            .await?;
         crash::point("journal.step-finished.after");
         drop(writer);
+        drop(effect.values_guard);
         self.passed(effect.step, at);
         self.first_live = false;
         self.checkpoints.extend(kept);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::run_id;
 use crate::journal::{
-    Append, BlobId, Claim, Error, Limits, MemoryStore, NewRun, Options, SledStore, Store, Write,
+    Append, BlobId, Claim, Error, Limits, MemoryStore, NewRun, Options, SledStore, Store, ValueWrite, Write,
 };
 
 pub(super) fn new_run(n: u8) -> NewRun {
@@ -49,6 +49,7 @@ pub(super) async fn suite(open: impl AsyncFn() -> Arc<dyn Store>) {
     unclean_ends_are_counted(open().await.as_ref()).await;
     journals_begin_anew(open().await.as_ref()).await;
     values_have_versions(open().await.as_ref()).await;
+    appends_carry_values(open().await.as_ref()).await;
     blobs_are_kept_while_needed(open().await.as_ref()).await;
     runs_are_removed_and_moved(open().await.as_ref(), open().await.as_ref()).await;
     many_writers_share_the_store(open().await).await;
@@ -108,6 +109,36 @@ async fn appends_are_whole(store: &dyn Store) {
     last.writes = vec![Write::RemoveAll(b"k".to_vec()), Write::Put(b"k2".to_vec(), entry("again"))];
     assert_eq!(store.append(last).await.unwrap(), 2);
     assert_eq!(store.scan(&run_id(1), b"", None, 10).await.unwrap(), vec![(b"k2".to_vec(), entry("again"))]);
+}
+
+/// All of it or nothing, whichever part is refused.
+async fn appends_carry_values(store: &dyn Store) {
+    let claim = store.submit(new_run(1)).await.unwrap();
+    let write = |key: &str, version, value: Option<&str>| ValueWrite {
+        key: key.to_owned(),
+        version,
+        value: value.map(entry),
+    };
+    let mut both = append(&claim, 1, &["a"]);
+    both.values = vec![write("m1", None, Some("one")), write("m2", None, Some("two"))];
+    store.append(both).await.unwrap();
+    let mut stale = append(&claim, 2, &["b"]);
+    stale.values = vec![write("m1", Some(1), Some("changed")), write("m2", Some(7), None)];
+    let refused = store.append(stale).await;
+    assert!(matches!(&refused, Err(Error::ValueConflict { key }) if key == "m2"), "{refused:?}");
+    let mut late = append(&claim, 1, &["b"]);
+    late.values = vec![write("m1", Some(1), None)];
+    assert!(matches!(store.append(late).await, Err(Error::SeqConflict { .. })));
+    let mut long = append(&claim, 2, &["b"]);
+    long.values = vec![write(&"k".repeat(65), None, Some("x"))];
+    assert!(matches!(store.append(long).await, Err(Error::TooLarge { .. })));
+    let value = async |key: &str| store.value(key).await.unwrap().map(|value| (value.version, value.value));
+    assert_eq!((value("m1").await, value("m2").await), (Some((1, entry("one"))), Some((1, entry("two")))));
+    assert_eq!(all(store, 1).await, ["first", "a"].map(entry));
+    let mut last = append(&claim, 2, &["b"]);
+    last.values = vec![write("m1", Some(1), Some("changed")), write("m2", Some(1), None)];
+    store.append(last).await.unwrap();
+    assert_eq!((value("m1").await, value("m2").await), (Some((2, entry("changed"))), None));
 }
 
 async fn limits_are_held(store: &dyn Store) {

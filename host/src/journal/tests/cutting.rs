@@ -72,6 +72,10 @@ impl Store for CuttingStore {
         self.inner.limits()
     }
 
+    fn values_lock(&self) -> &Arc<tokio::sync::Mutex<()>> {
+        self.inner.values_lock()
+    }
+
     async fn submit(&self, new: NewRun) -> Result<Claim, Error> {
         self.write(self.inner.submit(new)).await
     }

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `wait` | waits `millis` at most until `path` on the site has kept its size for 300 ms | its size, or null |
 //! | `policy` | asks for the retry policy `path`, waits `millis`, and asks again | the attempts of both |
+//! | `remember` | notes each file of the folder `path` that it hasn't seen, counts its runs, and waits `millis` | the new files, and the count |
+//! | `receive` | receives signals of the name `path`, each within `millis`, until one says `"enough"` or none comes | what they said |
 //! | `mark` | writes `path` and `path.sum` on the site, waits `millis`, and reads both back | what it read |
 
 use orchestrator_sdk::prelude::*;
@@ -27,6 +29,8 @@ struct Input {
 enum What {
     Wait,
     Policy,
+    Remember,
+    Receive,
     Mark,
 }
 
@@ -47,8 +51,34 @@ fn run(input: Input) -> Result<Told> {
             clock::sleep(span)?;
             Ok(Some(format!("{first:?} {:?}", attempts()?)))
         }
+        What::Remember => remember(&Site::open(&input.site)?, &input.path, span).map(Some),
+        What::Receive => receive(&input.path, span).map(Some),
         What::Mark => mark(&Site::open(&input.site)?, &input.path, span).map(Some),
     }
+}
+
+fn remember(site: &Site, folder: &str, span: Duration) -> Result<String> {
+    let new = memory::unseen(site, site.list(folder, None)?)?;
+    for file in &new {
+        memory::seen(site, file)?;
+    }
+    let count = memory::update("runs", |count: Option<u64>| count.unwrap_or(0) + 1)?;
+    clock::sleep(span)?;
+    let names: Vec<_> = new.iter().map(FileInfo::name).collect();
+    Ok(format!("{} {count}", names.join(",")))
+}
+
+fn receive(name: &str, span: Duration) -> Result<String> {
+    let mut said = Vec::new();
+    while let Some(word) = signals::receive_within::<String>(name, span)? {
+        let enough = word == "enough";
+        said.push(word);
+        progress::status("said", said.len());
+        if enough {
+            break;
+        }
+    }
+    Ok(said.join(" "))
 }
 
 fn mark(site: &Site, path: &str, span: Duration) -> Result<String> {
@@ -80,6 +110,19 @@ mod tests {
 
         let policy = json!({"what": "policy", "path": "patient"});
         assert_eq!(host.run(run, policy).unwrap().as_deref(), Some("None None"));
+        host.site("acme").write("in/b", "");
+        let remember = json!({"what": "remember", "site": "acme", "path": "in"});
+        assert_eq!(host.run(run, remember.clone()).unwrap().as_deref(), Some("a,b 1"));
+        host.site("acme").write("in/b", "changed");
+        assert_eq!(host.run(run, remember).unwrap().as_deref(), Some("b 2"));
+        assert_eq!(host.remembered("runs"), Some(json!(2)));
+
+        let receive = json!({"what": "receive", "path": "news", "millis": 1000});
+        host.signal_after(Duration::from_millis(700), "news", "two".into());
+        host.signal("news", "one".into());
+        host.signal("other", "three".into());
+        assert_eq!(host.run(run, receive).unwrap().as_deref(), Some("one two"));
+
         let mark = json!({"what": "mark", "site": "acme", "path": "ok/a", "millis": 1});
         let told = host.run(run, mark).unwrap().unwrap();
         assert!(told.starts_with("done\n") && told.ends_with("Some(\"file.too-large\")"), "{told}");

@@ -143,6 +143,10 @@ async fn watch(
                     | Reply::Run { .. }
                     | Reply::Entries { .. }
                     | Reply::Servers { .. }
+                    | Reply::Signalled { .. }
+                    | Reply::Memories { .. }
+                    | Reply::Recalled { .. }
+                    | Reply::Forgotten { .. }
                     | Reply::Replayed { .. }
                     | Reply::Checked { .. }
                     | Reply::Begun { .. }

@@ -11,6 +11,7 @@ pub(crate) mod export;
 pub(crate) mod ftpd;
 pub(crate) mod inspect;
 pub(crate) mod man;
+pub(crate) mod memory;
 pub(crate) mod purge;
 pub(crate) mod replay;
 pub(crate) mod resume;
@@ -19,6 +20,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schedule;
 pub(crate) mod serve;
+pub(crate) mod signal;
 pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod state;
@@ -45,6 +47,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Import(args) => export::import(context, &args),
         Command::Purge(args) => purge::run(context, args),
         Command::Schedule(args) => schedule::run(context, *args),
+        Command::Signal(args) => signal::run(context, args),
+        Command::Memory(args) => memory::run(context, args),
         Command::Serve(args) => serve::run(context, &args),
         Command::Health(args) => standing::health(context, &args),
         Command::Metrics(args) => standing::metrics(context, &args),

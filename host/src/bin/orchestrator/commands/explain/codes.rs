@@ -102,6 +102,14 @@ pub(crate) const OWN: &[Page] = &[
         action: "`orchestrator show RUN` prints its result; `orchestrator run` begins a new one.",
     },
     Page {
+        code: "memory.not-found",
+        exit: Exit::NotFound,
+        class: ASKED,
+        means: "the workflow remembers nothing of that name",
+        action: "`orchestrator memory list` shows which workflows remember anything, and \
+                 `orchestrator memory list WORKFLOW` what. A workflow's name is that of its file, without `.wasm`.",
+    },
+    Page {
         code: "run.imported",
         exit: Exit::Failed,
         class: ASKED,
@@ -285,6 +293,11 @@ pub(crate) fn of_fault(code: &'static FaultCode) -> Page {
             "fewer bytes came than the server said",
             "It is tried again from the last safe byte. If it lasts, the file on the server is shorter than \
              its listing.",
+        ),
+        C::MemoryFull => (
+            "the workflow remembers as many values or files as it may",
+            "`orchestrator memory list WORKFLOW` shows what it remembers, and `orchestrator memory remove` \
+             forgets it. A workflow has room for 1,000 values and 1,000,000 files.",
         ),
         C::FileNotFound => (
             "a local file or folder isn't there",
