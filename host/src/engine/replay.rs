@@ -101,17 +101,6 @@ impl Engine {
     }
 }
 
-/// Loses nothing, however slow its reader is: what a replay tells is bounded by its journal.
-#[derive(Debug)]
-struct Told(mpsc::UnboundedSender<RunEvent>);
-
-impl Listener for Told {
-    fn hear(&self, _: &RunId, _: &str, event: &RunEvent) {
-        // It fails when the reader has gone, which is as good.
-        let _ = self.0.send(event.clone());
-    }
-}
-
 /// Compares the guest's end with what is recorded.
 async fn judge(end: End, steps: &mut StepLog, state: &RunState, until: Option<StepSeq>) -> Replayed {
     let step = steps.last_step();

@@ -107,7 +107,7 @@ pub(crate) enum Command {
     /// Forget runs that have ended: their journals, and what only they refer to
     Purge(purge::Args),
     /// Which runs are begun when: add, list, pause, trigger, make up for
-    Schedule(schedule::Args),
+    Schedule(Box<schedule::Args>),
     /// Hold the state and work until told to stop: goes on with what was interrupted, and answers over HTTP
     Serve(serve::Args),
     /// How the process that holds the state stands; exits with 1 when it can't take work

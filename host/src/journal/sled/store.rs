@@ -93,7 +93,11 @@ impl SledStore {
     /// Removes the blob that a change has left without use.
     async fn without(&self, (changed, unused): Changed) -> Result<bool, Error> {
         if let Some(unused) = unused {
-            self.blocking(move |objects| Ok(objects.remove(unused))).await?;
+            self.blocking(move |objects| {
+                objects.remove(unused);
+                Ok(())
+            })
+            .await?;
         }
         Ok(changed)
     }

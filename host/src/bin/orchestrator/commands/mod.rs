@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Export(args) => export::export(context, args),
         Command::Import(args) => export::import(context, &args),
         Command::Purge(args) => purge::run(context, args),
-        Command::Schedule(args) => schedule::run(context, args),
+        Command::Schedule(args) => schedule::run(context, *args),
         Command::Serve(args) => serve::run(context, &args),
         Command::Health(args) => standing::health(context, &args),
         Command::Metrics(args) => standing::metrics(context, &args),
