@@ -3,7 +3,7 @@
 use super::node::bug;
 use super::{Error, Health, Node, Process, ServerState, Tested, TestedServer, health, view};
 use crate::model::Site;
-use crate::telemetry::{JournalStanding, ServerStanding, Standing};
+use crate::telemetry::{JournalStanding, ScheduleStanding, ServerStanding, Standing};
 
 impl Node {
     /// How this process stands.
@@ -30,10 +30,19 @@ impl Node {
         // Those that a reload brought count from 0 as well.
         self.metrics.declare(sites.iter().map(|(name, _)| name.as_str()));
         let (commits, writes, took) = self.written.counts();
+        let schedules = self.schedules.counters();
         let standing = Standing {
             runs_live: self.engine.handles().len(),
             servers: sites.into_iter().flat_map(|(site, servers)| standing(site, servers)).collect(),
             journal: JournalStanding { commits, writes, took },
+            schedules: ScheduleStanding {
+                fired: schedules.fired,
+                skipped: schedules.skipped,
+                missed: schedules.missed,
+                refused: schedules.refused,
+                failed: schedules.failed,
+                late: schedules.late,
+            },
             state_bytes,
             state_free_bytes,
             memory_bytes: process.memory_bytes,

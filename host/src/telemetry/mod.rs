@@ -10,5 +10,5 @@ mod setup;
 
 pub use events::{LogLines, log_event};
 pub use listeners::Listeners;
-pub use metrics::{JournalStanding, Metrics, ServerStanding, Standing};
+pub use metrics::{JournalStanding, Metrics, ScheduleStanding, ServerStanding, Standing};
 pub use setup::{Options, init};

@@ -12,6 +12,9 @@ use testkit::servers::{Kind, Options, Server};
 use super::serving::{Serving, eventually, statuses};
 use crate::support::{document, environment, guest};
 
+/// Files that the workflow moves at a time.
+const PARALLEL: u64 = 4;
+
 /// A place without HTTP, which these tests don't need.
 fn quiet() -> Environment {
     let mut environment = environment();
@@ -32,6 +35,7 @@ fn mirror(environment: &mut Environment) -> (Server, Command) {
     let mut run = environment.command();
     run.arg("run").arg(guest("mirror")).args(["--site", "peer", "--dir"]);
     run.arg(format!("data={}", data.display())).args(["-i", "site=peer", "-i", "from=in", "-i", "to=data"]);
+    run.args(["-i", &format!("parallel={PARALLEL}")]);
     run.stdout(Stdio::null()).stderr(Stdio::null());
     (server, run)
 }
@@ -46,7 +50,7 @@ fn is_half_way(environment: &Environment) -> bool {
 #[test]
 fn a_killed_one_brings_its_runs_back_by_itself() {
     let mut environment = quiet();
-    let (_server, mut run) = mirror(&mut environment);
+    let (server, mut run) = mirror(&mut environment);
     let serving = Serving::start(&environment);
     let mut client = run.spawn().unwrap();
     eventually("a file is half way", || is_half_way(&environment));
@@ -62,6 +66,12 @@ fn a_killed_one_brings_its_runs_back_by_itself() {
     assert!(log.contains("resumed=true"), "{log}");
     let resumed = log.split("resumed_from=").skip(1).any(|rest| !rest.starts_with("0 "));
     assert!(resumed, "no file was gone on with\n{log}");
+    drop(serving);
+    // Each file that was under way costs at most a commit interval, what is compared, and what lay in buffers.
+    let moved: u64 = server.moved().iter().map(|one| one.bytes).sum();
+    let whole = oracle::total(&oracle::files());
+    let cost = (512 << 10) + (64 << 10) + (256 << 10);
+    assert!(moved <= whole + PARALLEL * cost, "the server sent {moved} bytes for {whole}");
 }
 
 #[test]

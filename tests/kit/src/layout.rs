@@ -31,6 +31,16 @@ pub fn servers() -> PathBuf {
     target().join("servers")
 }
 
+/// The folder of Debian's Prometheus, once it was fetched.
+pub fn prometheus() -> PathBuf {
+    target().join("tools/prometheus")
+}
+
+/// The program that checks alert rules and metrics, once it was fetched.
+pub fn promtool() -> PathBuf {
+    prometheus().join("usr/bin/promtool")
+}
+
 /// rclone, once it was fetched.
 pub fn rclone() -> PathBuf {
     target().join("tools/rclone/bin/rclone")

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 pub(crate) fn fetch() -> Result<()> {
     debian::install(&[("openssl", "openssl")])?;
     fetch_rclone()?;
+    fetch_promtool()?;
     for kind in Kind::ALL {
         debian::install_packages(kind.needs())?;
         let installed = kind.installed();
@@ -61,6 +62,21 @@ pub(crate) fn fetch() -> Result<()> {
         debian::check_libraries(&program.file_in(&unfinished), std::ffi::OsStr::new(""))?;
         std::fs::rename(&unfinished, program.folder())?;
     }
+    Ok(())
+}
+
+/// Unpacks Prometheus, whose promtool judges the metrics and alert rules.
+fn fetch_promtool() -> Result<()> {
+    let folder = testkit::layout::prometheus();
+    if testkit::layout::promtool().is_file() {
+        return Ok(());
+    }
+    let unfinished = folder.with_extension("unfinished");
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished)?;
+    }
+    debian::unpack(&["prometheus"], &unfinished).context("fetch prometheus")?;
+    std::fs::rename(&unfinished, &folder)?;
     Ok(())
 }
 

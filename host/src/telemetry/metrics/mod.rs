@@ -16,4 +16,4 @@ mod standing;
 mod tests;
 
 pub use metrics::Metrics;
-pub use standing::{JournalStanding, ServerStanding, Standing};
+pub use standing::{JournalStanding, ScheduleStanding, ServerStanding, Standing};

@@ -15,6 +15,8 @@ pub struct Standing {
     pub servers: Vec<ServerStanding>,
     /// What it has written to its journal.
     pub journal: JournalStanding,
+    /// What became of the times at which its schedules were due.
+    pub schedules: ScheduleStanding,
     /// How long the files of the state are, in bytes.
     pub state_bytes: u64,
     /// Bytes that are free on the disk of the state.
@@ -54,6 +56,23 @@ pub struct ServerStanding {
     pub failures: u64,
 }
 
+/// What became of the times at which schedules were due, since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScheduleStanding {
+    /// Runs that were begun.
+    pub fired: u64,
+    /// Firings that were left out, because the last run was under way.
+    pub skipped: u64,
+    /// Firings that fell into a downtime and aren't made up for.
+    pub missed: u64,
+    /// Runs that couldn't be begun.
+    pub refused: u64,
+    /// Runs that failed or stopped for somebody to look.
+    pub failed: u64,
+    /// Times by which a run was expected and hadn't succeeded.
+    pub late: u64,
+}
+
 /// What a process has written to its journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JournalStanding {
@@ -76,6 +95,7 @@ pub(super) struct Gauges {
     commits: IntCounter,
     writes: IntCounter,
     commit_seconds: Counter,
+    schedules: [IntCounter; 6],
     state_bytes: IntGauge,
     state_free: IntGauge,
     memory: IntGauge,
@@ -147,6 +167,26 @@ impl Gauges {
                 "orchestrator_journal_commit_seconds_total",
                 "Time that commits took; by orchestrator_journal_commits_total it is their mean latency.",
             )?,
+            schedules: [
+                counter("orchestrator_schedule_fired_total", "Runs that schedules began.")?,
+                counter(
+                    "orchestrator_schedule_skipped_total",
+                    "Firings that were left out, because the last run was under way.",
+                )?,
+                counter(
+                    "orchestrator_schedule_missed_total",
+                    "Firings that fell into a downtime and aren't made up for.",
+                )?,
+                counter("orchestrator_schedule_refused_total", "Runs that schedules couldn't begin.")?,
+                counter(
+                    "orchestrator_schedule_failed_total",
+                    "Runs of schedules that failed or stopped for somebody to look.",
+                )?,
+                counter(
+                    "orchestrator_schedule_late_total",
+                    "Times by which a run was expected and hadn't succeeded.",
+                )?,
+            ],
             state_bytes: gauge("orchestrator_state_bytes", "How long the files of the state are.")?,
             state_free: gauge(
                 "orchestrator_state_free_bytes",
@@ -183,6 +223,10 @@ impl Gauges {
         count_to(&self.commits, standing.journal.commits);
         count_to(&self.writes, standing.journal.writes);
         seconds_to(&self.commit_seconds, standing.journal.took);
+        let ScheduleStanding { fired, skipped, missed, refused, failed, late } = standing.schedules;
+        for (counter, total) in self.schedules.iter().zip([fired, skipped, missed, refused, failed, late]) {
+            count_to(counter, total);
+        }
         seconds_to(&self.cpu, standing.cpu);
         self.state_bytes.set(signed(standing.state_bytes));
         self.state_free.set(signed(standing.state_free_bytes));
