@@ -4,6 +4,7 @@
 
 mod client;
 mod components;
+mod copy;
 mod crash_points;
 mod embedded;
 mod faults;

@@ -400,3 +400,13 @@ fn servers_that_cannot_be_meant_are_refused_by_their_key() {
     }
     assert!(refusal("[transfer]\nsessions = 0").contains("`sessions` of [transfer]"));
 }
+
+#[test]
+fn a_spill_is_in_the_state_folder_or_nowhere() {
+    let spill = |text| read(text).unwrap().transfer_options().spill;
+    let given = spill("[transfer]\nspill = '2MiB'").unwrap();
+    assert_eq!(given.bytes_max.0, 2 << 20);
+    assert!(given.folder.ends_with("spill"), "{given:?}");
+    assert_eq!(spill("[transfer]\nspill = '0B'"), None);
+    assert_eq!(spill("").unwrap().bytes_max.0, 1 << 30);
+}

@@ -13,7 +13,7 @@ use crate::model::{Direction, Fault, FaultClass, Receipt, RunEvent, RunOutcome};
 const LATENCIES: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
 /// Both ways.
-const DIRECTIONS: [Direction; 2] = [Direction::Download, Direction::Upload];
+const DIRECTIONS: [Direction; 3] = [Direction::Download, Direction::Upload, Direction::Copy];
 
 #[derive(Debug)]
 pub(super) struct Moves {
