@@ -20,7 +20,7 @@ pub struct Events {
     all: Option<Arc<OfAll>>,
 }
 
-/// Who hears the events of all runs, and what it has to know of this one.
+/// Who hears everything, and what it has to know of this run.
 struct OfAll {
     listener: Arc<dyn Listener>,
     run: RunId,

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::access::Hold;
 use super::backups::Backups;
 use super::server::Serve;
-use super::{Counts, Error, Recovery, Reply, Request, RunRef, SiteBook, StateReport, recall, view};
+use super::{Counts, Error, Reply, Request, RunRef, SiteBook, StateReport, recall, view};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment};
 use crate::engine::{
@@ -19,7 +19,7 @@ use crate::engine::{
 use crate::journal::{self, Sent, Signal, SledStore, Store, Written};
 use crate::model::{Fault, Grants, Listener, RunId, RunStatus, Timestamp};
 use crate::schedule;
-use crate::telemetry::{JournalStanding, Listeners, LogLines, Metrics};
+use crate::telemetry::{Listeners, LogLines, Metrics};
 use crate::transfer::Transfers;
 use crate::transfer::ftp::FtpConnector;
 use crate::wasm;
@@ -46,17 +46,19 @@ pub struct Options {
 /// One process that holds a state.
 #[derive(Debug)]
 pub struct Node {
-    engine: Engine,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    transfers: Transfers,
-    sites: Arc<SiteBook>,
-    failed: watch::Receiver<Option<journal::Error>>,
-    written: Written,
-    metrics: Arc<Metrics>,
-    began: Duration,
-    component_bytes_max: u64,
-    schedules: schedule::Handle,
+    pub(super) engine: Engine,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) transfers: Transfers,
+    pub(super) sites: Arc<SiteBook>,
+    /// Why the store takes no more writes, once it doesn't.
+    pub(super) failed: watch::Receiver<Option<journal::Error>>,
+    pub(super) written: Written,
+    pub(super) metrics: Arc<Metrics>,
+    /// When it was made, by the clock's monotonic time.
+    pub(super) began: Duration,
+    pub(super) component_bytes_max: u64,
+    pub(super) schedules: schedule::Handle,
     _backups: Option<Backups>,
 }
 
@@ -134,98 +136,6 @@ impl Node {
             schedules,
             _backups: None,
         })
-    }
-
-    /// The configuration in force, and when another one is put in force.
-    #[must_use]
-    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
-        self.sites.watch()
-    }
-
-    /// Time, as this process has it.
-    #[must_use]
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
-    }
-
-    /// The configuration in force.
-    #[must_use]
-    pub fn config(&self) -> Arc<Config> {
-        self.sites.own()
-    }
-
-    /// Puts another configuration in force, as far as that is possible while the process works: sites and
-    /// their limits, for what begins from now on. Gives what has changed and counts only after a restart.
-    pub fn reload(&self, config: Config) -> Vec<&'static str> {
-        let old = self.sites.own();
-        let fixed = [
-            ("state.path", old.state.0 != config.state.0),
-            ("state.backup", old.backup != config.backup),
-            ("transfer", old.transfer != config.transfer),
-            ("limits", old.limits != config.limits),
-            ("log", old.log_filter != config.log_filter || old.log_format != config.log_format),
-        ];
-        self.sites.reload(config);
-        fixed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
-    }
-
-    /// What goes on with the runs that the last process left.
-    #[must_use]
-    pub fn recovery(&self) -> Recovery {
-        Recovery::new(self.engine.clone(), self.clock.clone(), self.sites.watch())
-    }
-
-    /// Waits until the state takes no more writes, and says why: the process must end then.
-    pub async fn failed(&self) -> Fault {
-        let mut failed = self.failed.clone();
-        match failed.wait_for(Option::is_some).await.map(|failed| failed.clone()) {
-            Ok(Some(error)) => error.to_fault(),
-            // The store's own thread has ended: that is told first.
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
-    }
-
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
-        &self.store
-    }
-
-    pub(super) fn transfers(&self) -> &Transfers {
-        &self.transfers
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    pub(super) fn component_bytes_max(&self) -> u64 {
-        self.component_bytes_max
-    }
-
-    /// How long it has held the state.
-    pub(super) fn uptime(&self) -> Duration {
-        self.clock.monotonic().saturating_sub(self.began)
-    }
-
-    /// What it has written to its journal.
-    pub(super) fn written(&self) -> JournalStanding {
-        let (commits, writes, took) = self.written.counts();
-        JournalStanding { commits, writes, took }
-    }
-
-    /// Why the state takes no more writes, if it doesn't.
-    pub(super) fn failure(&self) -> Option<journal::Error> {
-        self.failed.borrow().clone()
-    }
-
-    /// The schedules of the state. Nothing of them fires by itself before a
-    /// [`schedule::Service`] runs over this handle.
-    #[must_use]
-    pub fn schedules(&self) -> &schedule::Handle {
-        &self.schedules
     }
 
     /// The run, if this process drives it.

@@ -33,7 +33,7 @@ impl Node {
         replies: &mpsc::Sender<Reply>,
     ) -> Result<Reply, Error> {
         let component = match &workflow {
-            Some(path) => Some(read_component(path, self.component_bytes_max()).await?),
+            Some(path) => Some(read_component(path, self.component_bytes_max).await?),
             None => None,
         };
         let (listener, mut events) = mpsc::unbounded_channel();
@@ -44,15 +44,15 @@ impl Node {
                 let _ = replies.send(Reply::Event { event }).await;
             }
         };
-        let (replayed, ()) = tokio::join!(self.engine().replay(&run, how), telling);
+        let (replayed, ()) = tokio::join!(self.engine.replay(&run, how), telling);
         let replayed = replayed.map_err(|error| of_engine(error, workflow.as_deref()))?;
         Ok(Reply::Replayed { run, replay: view::replay(replayed) })
     }
 
     pub(super) async fn import(&self, file: &Path) -> Result<Reply, Error> {
-        let runs = journal::import_runs(self.store(), self.clock(), file).await.map_err(of_journal)?;
+        let runs = journal::import_runs(&self.store, &self.clock, file).await.map_err(of_journal)?;
         let all = ListFilter { max: usize::MAX, ..ListFilter::default() };
-        let lines = self.engine().list(&all).await.map_err(|error| of_engine(error, None))?;
+        let lines = self.engine.list(&all).await.map_err(|error| of_engine(error, None))?;
         let taken = lines.into_iter().filter(|line| runs.contains(&line.run));
         Ok(Reply::Runs { runs: taken.map(view::line).collect() })
     }

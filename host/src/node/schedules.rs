@@ -199,7 +199,7 @@ impl Node {
         let answer = match ask {
             ScheduleAsk::Add { definition, paused } => {
                 let component = self.component_of(&definition).await?;
-                let at = self.clock().now();
+                let at = self.clock.now();
                 let paused = paused.map(|(reason, by)| Pause { by, reason, at });
                 let name = definition.name.clone();
                 schedules.add(*definition, component, Origin::Added, paused).await.map_err(of_schedule)?;
@@ -207,7 +207,7 @@ impl Node {
             }
             ScheduleAsk::Edit { name, patch } => {
                 let component = match &patch.workflow {
-                    Some((_, file)) => Some(read_component(file, self.component_bytes_max()).await?),
+                    Some((_, file)) => Some(read_component(file, self.component_bytes_max).await?),
                     None => None,
                 };
                 schedules.edit(&name, &patch, component).await.map_err(of_schedule)?;
@@ -267,7 +267,7 @@ impl Node {
     async fn component_of(&self, definition: &Definition) -> Result<Vec<u8>, Error> {
         let missing = || Fault::new(crate::model::FaultCode::CallInvalid, "the workflow's file is missing");
         let file: &PathBuf = definition.file.as_ref().ok_or_else(missing)?;
-        read_component(Path::new(file), self.component_bytes_max()).await
+        read_component(Path::new(file), self.component_bytes_max).await
     }
 
     async fn details(&self, name: &str, next: usize, rows: usize) -> Result<ScheduleAnswer, Error> {

@@ -1,15 +1,15 @@
 //! What this process has, measured when somebody asks.
 
-use super::node::{Node, bug};
-use super::{Error, Health, Process, ServerState, Tested, TestedServer, health, view};
+use super::node::bug;
+use super::{Error, Health, Node, Process, ServerState, Tested, TestedServer, health, view};
 use crate::model::Site;
-use crate::telemetry::{ServerStanding, Standing};
+use crate::telemetry::{JournalStanding, ServerStanding, Standing};
 
 impl Node {
     /// How this process stands.
     pub(super) async fn health(&self) -> Result<Health, Error> {
         let (process, state_bytes, state_free_bytes) = self.measured().await?;
-        let failed = self.failure().map(|error| error.to_string());
+        let failed = self.failed.borrow().as_ref().map(ToString::to_string);
         Ok(Health {
             process,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -17,7 +17,7 @@ impl Node {
             state: self.config().state.0.clone(),
             state_bytes,
             state_free_bytes,
-            runs_live: self.engine().handles().len(),
+            runs_live: self.engine.handles().len(),
             sites: self.servers(),
             checks: Health::checks(&process, state_free_bytes, failed),
         })
@@ -28,11 +28,12 @@ impl Node {
         let (process, state_bytes, state_free_bytes) = self.measured().await?;
         let sites = self.servers();
         // Those that a reload brought count from 0 as well.
-        self.metrics().declare(sites.iter().map(|(name, _)| name.as_str()));
+        self.metrics.declare(sites.iter().map(|(name, _)| name.as_str()));
+        let (commits, writes, took) = self.written.counts();
         let standing = Standing {
-            runs_live: self.engine().handles().len(),
+            runs_live: self.engine.handles().len(),
             servers: sites.into_iter().flat_map(|(site, servers)| standing(site, servers)).collect(),
-            journal: self.written(),
+            journal: JournalStanding { commits, writes, took },
             state_bytes,
             state_free_bytes,
             memory_bytes: process.memory_bytes,
@@ -46,14 +47,14 @@ impl Node {
                 .saturating_sub(u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX))
                 / 1000,
         };
-        Ok(self.metrics().text(&standing)?)
+        Ok(self.metrics.text(&standing)?)
     }
 
     /// Logs in to each server of a site.
     pub(super) async fn test(&self, site: &Site) -> Vec<Tested> {
         let mut tested = Vec::new();
         for endpoint in site.endpoints() {
-            let trial = self.transfers().try_out(&site.at(&endpoint)).await;
+            let trial = self.transfers.try_out(&site.at(&endpoint)).await;
             let outcome = trial.map(|trial| TestedServer {
                 login_ms: u64::try_from(trial.login.as_millis()).unwrap_or(u64::MAX),
                 tls: trial.features.tls,
@@ -67,7 +68,7 @@ impl Node {
     /// The sites of the configuration and how their servers stand.
     fn servers(&self) -> Vec<(String, Vec<ServerState>)> {
         let config = self.config();
-        let servers = |site| self.transfers().servers(site).into_iter().map(view::server).collect();
+        let servers = |site| self.transfers.servers(site).into_iter().map(view::server).collect();
         config.sites.iter().map(|(name, site)| (name.clone(), servers(site))).collect()
     }
 

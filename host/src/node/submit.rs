@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::node::{Node, bug, of_engine, of_journal, read_component};
-use super::{Error, Reply};
+use super::node::{bug, of_engine, of_journal, read_component};
+use super::{Error, Node, Reply};
 use crate::engine::{self, RunSpec};
 use crate::journal;
 use crate::model::{Fault, FaultCode, Grants, RunId, Timestamp};
@@ -55,26 +55,26 @@ impl Node {
         let name = format!("{PREFIX}{}", digest(&key));
         let (submitted, version) = self.reserve(&name, &asked).await?;
         let run = submitted.run.clone();
-        let there = self.store().head(&run).await.map_err(of_journal)?.is_some();
+        let there = self.store.head(&run).await.map_err(of_journal)?.is_some();
         if submitted.begun || there {
             return Ok(Reply::Begun { run, again: true });
         }
-        let component = read_component(workflow, self.component_bytes_max()).await?;
+        let component = read_component(workflow, self.component_bytes_max).await?;
         let name_of_workflow = workflow.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let spec =
             RunSpec { run: Some(run.clone()), component, name: name_of_workflow, input, grants, rate_limit };
-        match self.engine().submit(spec).await {
+        match self.engine.submit(spec).await {
             Ok(_) => {
                 let begun = Submitted { begun: true, ..submitted };
                 // If it can't be written now, the run itself tells that it began.
-                let _ = self.store().put_if(&name, Some(version), Some(encode(&begun)?)).await;
+                let _ = self.store.put_if(&name, Some(version), Some(encode(&begun)?)).await;
                 Ok(Reply::Begun { run, again: false })
             }
             // The same request came twice at once, and the other one was first.
             Err(engine::Error::State(journal::Error::Exists { .. })) => Ok(Reply::Begun { run, again: true }),
             Err(error) => {
                 // Nothing began, so that the key may be used for what is asked for next.
-                let _ = self.store().put_if(&name, Some(version), None).await;
+                let _ = self.store.put_if(&name, Some(version), None).await;
                 Err(of_engine(error, Some(workflow)))
             }
         }
@@ -83,7 +83,7 @@ impl Node {
     /// What the key stands for, and the version of its record.
     async fn reserve(&self, name: &str, asked: &str) -> Result<(Submitted, u64), Error> {
         loop {
-            if let Some(found) = self.store().value(name).await.map_err(of_journal)? {
+            if let Some(found) = self.store.value(name).await.map_err(of_journal)? {
                 let submitted: Submitted = serde_json::from_slice(&found.value)
                     .map_err(|error| bug(format!("read what a key stands for: {error}")))?;
                 if submitted.asked != asked {
@@ -95,9 +95,9 @@ impl Node {
                 return Ok((submitted, found.version));
             }
             self.forget_old().await?;
-            let run = self.engine().new_run_id().map_err(|error| of_engine(error, None))?;
-            let submitted = Submitted { run, asked: asked.to_owned(), at: self.clock().now(), begun: false };
-            if self.store().put_if(name, None, Some(encode(&submitted)?)).await.map_err(of_journal)? {
+            let run = self.engine.new_run_id().map_err(|error| of_engine(error, None))?;
+            let submitted = Submitted { run, asked: asked.to_owned(), at: self.clock.now(), begun: false };
+            if self.store.put_if(name, None, Some(encode(&submitted)?)).await.map_err(of_journal)? {
                 return Ok((submitted, 1));
             }
             // Somebody was faster: what they wrote counts.
@@ -106,12 +106,12 @@ impl Node {
 
     /// Forgets keys that nobody will use again.
     async fn forget_old(&self) -> Result<(), Error> {
-        let now = self.clock().now();
-        let page = self.store().values(Some(PREFIX), SWEEP).await.map_err(of_journal)?;
+        let now = self.clock.now();
+        let page = self.store.values(Some(PREFIX), SWEEP).await.map_err(of_journal)?;
         for (name, found) in page.into_iter().take_while(|(name, _)| name.starts_with(PREFIX)) {
             let submitted = serde_json::from_slice::<Submitted>(&found.value);
             if submitted.is_ok_and(|submitted| now.0.saturating_sub(submitted.at.0) > KEPT_MS) {
-                self.store().put_if(&name, Some(found.version), None).await.map_err(of_journal)?;
+                self.store.put_if(&name, Some(found.version), None).await.map_err(of_journal)?;
             }
         }
         Ok(())

@@ -12,6 +12,8 @@
 mod metrics;
 mod moves;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::Metrics;
 pub use standing::{JournalStanding, ServerStanding, Standing};

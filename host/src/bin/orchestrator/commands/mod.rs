@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Export(args) => export::export(context, args),
         Command::Import(args) => export::import(context, &args),
         Command::Purge(args) => purge::run(context, args),
-        Command::Schedule(args) => schedule::run(context, args),
+        Command::Schedule(args) => schedule::run(context, *args),
         Command::Signal(args) => signal::run(context, args),
         Command::Memory(args) => memory::run(context, args),
         Command::Serve(args) => serve::run(context, &args),

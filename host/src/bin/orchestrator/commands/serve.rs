@@ -91,6 +91,9 @@ async fn start(node: &Arc<Node>, listen: Option<SocketAddr>) -> Result<(Services
     let url = http.as_ref().map(Server::url);
     let mut services = Services::new();
     services.start(Box::new(node.recovery()));
+    if let Some(firing) = node.firing() {
+        services.start(Box::new(firing));
+    }
     if let Some(http) = http {
         services.start(Box::new(http));
     }
