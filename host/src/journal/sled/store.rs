@@ -101,11 +101,11 @@ impl SledStore {
     /// Removes the blob that a change has left without use.
     async fn without(&self, (changed, unused): Changed) -> Result<bool, Error> {
         if let Some(unused) = unused {
-            self.blocking(move |objects| {
+            let removing = move |objects: &Objects| {
                 objects.remove(unused);
                 Ok(())
-            })
-            .await?;
+            };
+            self.blocking(removing).await?;
         }
         Ok(changed)
     }
