@@ -207,3 +207,23 @@ fn a_suspected_run_stays_paused_and_is_named() {
     let finished: Finished = environment.run(&["list", "-o", "json"]).unwrap();
     assert_eq!(document(&finished)["runs"][0]["status"], "paused");
 }
+
+#[test]
+fn schedules_fire_while_it_runs_and_are_counted() {
+    let environment = quiet();
+    let hello = guest("hello");
+    let add = ["schedule", "add", "tick", hello.to_str().unwrap(), "--cron", "* * * * * *"];
+    environment.run(&add).unwrap().expect_code(0);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(statuses(&environment).is_empty(), "it fired without a process that is left running");
+    let serving = Serving::start(&environment);
+    eventually("it fires", || statuses(&environment).iter().filter(|status| *status == "done").count() >= 2);
+    let told = environment.run(&["metrics"]).unwrap().expect_code(0).stdout;
+    let fired = told.lines().find_map(|line| line.strip_prefix("orchestrator_schedule_fired_total "));
+    assert!(fired.unwrap().parse::<u64>().unwrap() >= 2, "{told}");
+    serving.signal("TERM");
+    assert_eq!(serving.wait().code(), Some(0));
+    let after = statuses(&environment).len();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(statuses(&environment).len(), after);
+}

@@ -1,5 +1,7 @@
 //! `config show|check|schema|path`
 
+mod server;
+
 use std::path::Path;
 
 use orchestrator_host::config::{Config, Origin, find, show_duration, show_rate, show_size};
@@ -105,6 +107,7 @@ fn text(config: &Config) -> String {
     if let Some(sessions) = config.transfer.sessions {
         text.push_str(&format!("sessions = {sessions}\n"));
     }
+    text.push_str(&server::text(&config.server));
     for site in config.sites.values() {
         text.push_str(&format!("\n{}", site_text(site)));
     }
@@ -272,6 +275,7 @@ fn document(config: &Config) -> Value {
             "rate_limit": config.transfer.rate_limit,
             "sessions": config.transfer.sessions,
         },
+        "server": server::document(&config.server),
         "site": sites,
     })
 }
@@ -319,7 +323,7 @@ pub(crate) fn site_document(site: &Site) -> Value {
 
 fn check(context: &Context) -> Result<Exit, Failure> {
     let config = context.config()?;
-    let mut wrong = Vec::new();
+    let mut wrong = server::wrong(&config.server);
     for site in config.sites.values() {
         let unreadable = ftp::unreadable(site);
         wrong.extend(unreadable.into_iter().map(|(key, why)| format!("[site.{}] {key}: {why}", site.name)));
