@@ -1,8 +1,10 @@
 //! Schedules with the built program.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::environment::{End, Environment, Finished};
@@ -63,7 +65,7 @@ fn a_schedule_is_added_changed_paused_and_removed() {
     let edit = ["schedule", "edit", "nightly", "--expect-by", "06:00", "-o", "json"];
     let after = document(&environment.run(&edit).unwrap().expect_code(0));
     assert_eq!(after["expect_by"], "06:00");
-    for key in ["cron", "tz", "digest", "overlap", "created_at", "next"] {
+    for key in ["cron", "tz", "digest", "overlap", "created_at", "words"] {
         assert_eq!(after[key], before[key], "{key} was changed too");
     }
     environment.run(&["schedule", "edit", "nightly"]).unwrap().expect_code(2);
@@ -212,4 +214,89 @@ fn go_on(environment: &Environment) -> anyhow::Result<()> {
     anyhow::ensure!(again.code == Some(0), "the backfill once more: {again}");
     while environment.run(&["resume", "--last"])?.code != Some(3) {}
     judge(environment)
+}
+
+/// A schedule of every second that ends after two firings, and makes up for all that it misses.
+fn add_two_seconds(environment: &Environment) {
+    let settings = ["--cron", "* * * * * *", "--firings", "2", "--overlap", "queue-all", "--catch-up", "all"];
+    add(environment, "s", &settings).expect_code(0);
+}
+
+fn serve(environment: &Environment) -> Command {
+    let mut command = environment.command();
+    command.args(["serve", "--no-http"]);
+    command
+}
+
+/// Waits until a served schedule has fired as often as it may and its runs have ended.
+fn wait_until_finished(environment: &Environment) -> anyhow::Result<Value> {
+    let begun = Instant::now();
+    loop {
+        let shown = environment.run(&["schedule", "show", "s", "-o", "json"])?;
+        // While the process starts, there is a moment in which nobody answers.
+        if shown.code == Some(0) {
+            let schedule = document(&shown);
+            let ended = |rows: &Vec<Value>| {
+                rows.iter().filter(|row| row["what"] == "fired").all(|row| !row["ended"].is_null())
+            };
+            if schedule["state"] == "finished" && schedule["rows"].as_array().is_some_and(ended) {
+                return Ok(schedule);
+            }
+        }
+        anyhow::ensure!(begun.elapsed() < LIFE, "it doesn't come to its end: {shown}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Two firings, two runs, and each run is that of one firing.
+fn judge_two(environment: &Environment, schedule: &Value) -> anyhow::Result<()> {
+    let rows: Vec<_> =
+        schedule["rows"].as_array().unwrap().iter().filter(|row| row["what"] == "fired").collect();
+    let times: BTreeSet<_> = rows.iter().map(|row| row["nominal"].to_string()).collect();
+    anyhow::ensure!(rows.len() == 2 && times.len() == 2, "not two firings: {rows:?}");
+    anyhow::ensure!(rows.iter().all(|row| row["ended"]["end"] == "done"), "not all are done: {rows:?}");
+    let named: BTreeSet<_> = rows.iter().map(|row| row["run"].to_string()).collect();
+    let listed = document(&environment.run(&["list", "-o", "json"])?.expect_code(0));
+    let listed = listed["runs"].as_array().unwrap();
+    let runs: BTreeSet<_> = listed.iter().map(|run| run["run"].to_string()).collect();
+    anyhow::ensure!(listed.len() == 2 && named == runs, "{named:?} and {listed:?}");
+    Ok(())
+}
+
+#[test]
+fn a_served_schedule_that_is_killed_around_its_firings_fires_each_once() {
+    let counted = environment();
+    add_two_seconds(&counted);
+    let trace = counted.path("trace");
+    let mut child = serve(&counted).env("ORCHESTRATOR_CRASH_TRACE", &trace).spawn().unwrap();
+    let finished = wait_until_finished(&counted).and_then(|schedule| judge_two(&counted, &schedule));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    finished.unwrap();
+    let points = std::fs::read_to_string(&trace).unwrap();
+    let points: Vec<&str> = points.lines().collect();
+    let place = |name: &str| points.iter().position(|point| *point == name).unwrap();
+    let (first, last) = (place("schedule.fire.before"), place("schedule.note.after"));
+    assert!(first < last, "{points:?}");
+    let mut faults = Vec::new();
+    // Which point comes when differs a little from run to run: wherever it dies, each fires once.
+    for n in first..=last + 4 {
+        let environment = environment();
+        add_two_seconds(&environment);
+        let mut command = serve(&environment);
+        command.env("ORCHESTRATOR_CRASH_AT", n.to_string());
+        assert!(matches!(environment.live(&mut command, LIFE).unwrap(), End::Killed));
+        let mut child = serve(&environment).spawn().unwrap();
+        let judged =
+            wait_until_finished(&environment).and_then(|schedule| judge_two(&environment, &schedule));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let clean = environment.run(&["state", "check"]).unwrap();
+        if let Err(fault) = judged {
+            faults.push(format!("point {n} ({}): {fault:#}", points.get(n - 1).unwrap_or(&"?")));
+        } else if clean.code != Some(0) {
+            faults.push(format!("point {n}: the state is not clean: {clean}"));
+        }
+    }
+    assert!(faults.is_empty(), "{} failed:\n{}", faults.len(), faults.join("\n"));
 }

@@ -9,8 +9,8 @@ use super::node::{Node, follow, read_component};
 use super::{Error, Reply};
 use crate::model::{Fault, RunId, Timestamp, WorkflowDigest};
 use crate::schedule::{
-    Backfill, Change, Definition, Desired, End, Filled, HistoryRow, Origin, Overlap, Patch, Pause, Record,
-    Triggered, View,
+    self, Backfill, Change, Definition, Desired, End, Filled, HistoryRow, Origin, Overlap, Patch, Pause,
+    Record, Triggered, View, Watched,
 };
 
 /// What a command asks of schedules. Paths are absolute.
@@ -151,7 +151,7 @@ pub struct ScheduleRow {
     /// The run, if one was begun.
     pub run: Option<RunId>,
     /// The rest.
-    pub row: crate::schedule::Row,
+    pub row: schedule::Row,
 }
 
 /// A schedule as it stands.
@@ -234,7 +234,7 @@ impl Node {
             ScheduleAsk::Trigger { name, overlap } => {
                 match schedules.trigger(&name, overlap).await.map_err(of_schedule)? {
                     Triggered::Waits => ScheduleAnswer::Waits,
-                    Triggered::Run(run) => return self.followed(&run, replies, interrupted).await,
+                    Triggered::Run(watched) => return self.followed(watched, replies, interrupted).await,
                 }
             }
             ScheduleAsk::Backfill { name, backfill, dry_run: true } => {
@@ -279,19 +279,27 @@ impl Node {
         Ok(ScheduleAnswer::Schedule { schedule: Box::new(details(view, rows)) })
     }
 
+    /// Tells of a run until it ends, and until its schedule knows of that.
     async fn followed(
         &self,
-        run: &RunId,
+        watched: Watched,
         replies: &mpsc::Sender<Reply>,
         interrupted: watch::Receiver<bool>,
     ) -> Result<Reply, Error> {
-        match self.driven(run) {
+        let run = watched.run().clone();
+        let reply = match self.driven(&run) {
             Some(handle) => Ok(follow(&handle, replies, Some(interrupted)).await),
             // So short a run has ended already.
-            None => self.outcome_of(run).await,
-        }
+            None => self.outcome_of(&run).await,
+        };
+        // Whoever interrupts a run isn't kept waiting for its row.
+        let _ = tokio::time::timeout(NOTED_WITHIN, watched.noted()).await;
+        reply
     }
 }
+
+/// How long the row of a run that has ended may take to be written: one commit of the store.
+const NOTED_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// So many of the next nominal times are shown after a change.
 const SHOWN: usize = 3;
@@ -334,9 +342,9 @@ fn details(view: View, rows: Vec<HistoryRow>) -> ScheduleDetails {
     }
 }
 
-fn of_schedule(error: crate::schedule::Error) -> Error {
+fn of_schedule(error: schedule::Error) -> Error {
     match error {
-        crate::schedule::Error::Engine(error) => super::node::of_engine(error, None),
+        schedule::Error::Engine(error) => super::node::of_engine(error, None),
         error => error.to_fault().into(),
     }
 }

@@ -10,7 +10,7 @@ use super::handle::Handle;
 use super::history::{Cause, End, HistoryRow, LATE_ROUND, What};
 use super::record::Record;
 use crate::journal::FiringKey;
-use crate::model::{RunId, RunOutcome, RunStatus, Timestamp};
+use crate::model::{RunId, RunStatus, Timestamp};
 
 /// The most nominal times of one backfill: more is a slip in the dates.
 pub const BACKFILL_MAX: usize = 10_000;
@@ -56,8 +56,8 @@ pub struct Filled {
     pub nominal: Timestamp,
     /// The run that was begun; none where it couldn't be.
     pub run: Option<RunId>,
-    /// How that ended; none where the process ended first.
-    pub outcome: Option<RunOutcome>,
+    /// How that ended; none while it goes on, and where the process ended first.
+    pub ended: Option<End>,
     /// Why it wasn't begun.
     pub reason: Option<String>,
 }
@@ -142,14 +142,14 @@ impl Handle {
         nominal: Timestamp,
         told: &(dyn Fn(&Filled) + Sync),
     ) -> Result<Filled, Error> {
-        let mut filled = Filled { nominal, run: None, outcome: None, reason: None };
+        let mut filled = Filled { nominal, run: None, ended: None, reason: None };
         let key = self.free_key(&record.definition.name, nominal).await?;
         let number = self.inner.standing(&record.definition.name).await?.number + 1;
         match self.begin_beside(record, key, Cause::Backfilled, number).await {
-            Ok(run) => {
-                filled.run = Some(run.clone());
+            Ok(watched) => {
+                filled.run = Some(watched.run().clone());
                 told(&filled);
-                filled.outcome = self.inner.runs.outcome(&run).await;
+                filled.ended = watched.noted().await;
             }
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => filled.reason = Some(error.to_string()),

@@ -78,23 +78,31 @@ impl Inner {
         }
     }
 
-    /// Sees a run to its end, notes that in its row, and tells the service. A run that takes longer than it
-    /// may is cancelled.
-    pub(super) async fn see_to_its_end(self: Arc<Self>, record: Arc<Record>, key: FiringKey, run: RunId) {
+    /// Sees a run to its end, notes that in its row, and tells the service; `None` where the process ends
+    /// first. A run that takes longer than it may is cancelled.
+    pub(super) async fn see_to_its_end(
+        self: Arc<Self>,
+        record: Arc<Record>,
+        key: FiringKey,
+        run: RunId,
+    ) -> Option<End> {
         let ended = match self.end_of(&record, &key, &run).await {
             Ok(Some(end)) => self.note_end(&key, end).await.map(|()| end),
             // The process is ending.
-            Ok(None) => return,
+            Ok(None) => return None,
             Err(error) => Err(error),
         };
-        let note = match ended {
+        match ended {
             Ok(end) => {
                 self.tell(Event::Ended { schedule: key.schedule.clone(), run: run.clone(), end });
-                Note::Ended { schedule: key.schedule, run, end }
+                self.pass(Note::Ended { schedule: key.schedule, run, end }).await;
+                Some(end)
             }
-            Err(error) => Note::Failed(error),
-        };
-        self.pass(note).await;
+            Err(error) => {
+                self.pass(Note::Failed(error)).await;
+                None
+            }
+        }
     }
 
     /// Waits for the end of a run; `None` where the process ends first.

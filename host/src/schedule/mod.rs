@@ -70,7 +70,7 @@ pub use record::{Origin, Pause, Record};
 pub use runs::Runs;
 pub use service::Service;
 pub use timing::{Latest, Rule, Timing, When, local, parse_instant, zone};
-pub use trigger::Triggered;
+pub use trigger::{Triggered, Watched};
 pub use view::{Standing, State, View};
 
 /// The format of what is stored of schedules and firings.

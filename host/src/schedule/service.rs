@@ -236,9 +236,13 @@ impl Service {
             // The clock was set far back: what became of it isn't known any more, so it counts as fired.
             return Ok(());
         }
+        let key = FiringKey { schedule: name.to_owned(), nominal, round: 0 };
+        if self.inner.store.firing(&key).await?.is_some() {
+            // The clock was set back: it has fired, and mustn't stand in the way of what goes on.
+            return Ok(());
+        }
         let (decision, number) =
             (overlap::decide(&entry.record.definition, entry.load(), cause), entry.number);
-        let key = FiringKey { schedule: name.to_owned(), nominal, round: 0 };
         match decision {
             Decision::Start => self.begin(name, key, None, cause),
             Decision::Wait => self.let_wait(name, nominal, cause, number).await?,
@@ -316,7 +320,7 @@ impl Service {
             let begun = inner.begin(&wanted).await;
             drop(permit);
             match begun {
-                Ok(Begun::Run) => inner.see_to_its_end(record, key, run).await,
+                Ok(Begun::Run) => drop(inner.see_to_its_end(record, key, run).await),
                 Ok(Begun::Before) => inner.pass(Note::Before { schedule, run }).await,
                 Ok(Begun::Stopping) => {}
                 Err(error) if error.is_fatal() => inner.pass(Note::Failed(error)).await,

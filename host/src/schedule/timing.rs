@@ -176,7 +176,7 @@ impl Rule {
         };
         words.push_str(&format!(" ({zone})"));
         if let Some(exclude) = &self.exclude {
-            words.push_str(&format!(", but not {}", exclude.in_words()));
+            words.push_str(&format!(", but not {}", exclude.excluded_in_words()));
         }
         match self.dates.len() {
             0 => {}

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::Error;
 use super::begin::{Beginning, Begun};
 use super::definition::Overlap;
 use super::handle::{Handle, Note};
-use super::history::{Cause, Row, What};
+use super::history::{Cause, End, Row, What};
 use super::overlap::{self, Decision, Load};
 use super::record::Record;
 use crate::journal::FiringKey;
@@ -19,12 +21,33 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const ENDED_WITHIN: Duration = Duration::from_secs(70);
 
 /// What became of a trigger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Triggered {
     /// Its run is under way.
-    Run(RunId),
+    Run(Watched),
     /// It waits for a run to end.
     Waits,
+}
+
+/// A run that was begun beside the service's loop, and is seen to its end.
+#[derive(Debug)]
+pub struct Watched {
+    run: RunId,
+    ending: JoinHandle<Option<End>>,
+}
+
+impl Watched {
+    /// Which run.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Waits until its end is noted in the schedule's history; `None` where the process ends first. The run
+    /// goes on where nobody waits.
+    pub async fn noted(self) -> Option<End> {
+        self.ending.await.ok().flatten()
+    }
 }
 
 impl Handle {
@@ -72,7 +95,7 @@ impl Handle {
         key: FiringKey,
         cause: Cause,
         number: u64,
-    ) -> Result<RunId, Error> {
+    ) -> Result<Watched, Error> {
         let record = std::sync::Arc::new(record.clone());
         let (run, schedule) = (record.run_id(&key), key.schedule.clone());
         let wanted = Beginning { record: record.clone(), key: key.clone(), version: None, cause, number };
@@ -82,8 +105,8 @@ impl Handle {
             Begun::Stopping => return Err(Error::Engine(crate::engine::Error::Stopping)),
         }
         self.inner.pass(Note::Began { schedule, run: run.clone() }).await;
-        tokio::spawn(self.inner.clone().see_to_its_end(record, key, run.clone()));
-        Ok(run)
+        let ending = tokio::spawn(self.inner.clone().see_to_its_end(record, key, run.clone()));
+        Ok(Watched { run, ending })
     }
 
     /// The first round at a nominal time that no row has.

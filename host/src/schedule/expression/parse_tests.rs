@@ -110,7 +110,7 @@ fn expressions_are_said_in_words() {
         ("0 2 * * 1-7", "at 02:00 every day"),
         ("30 6,18 1 * *", "at 06:30 and 18:30 on day 1 of the month"),
         ("15 0 2 * * *", "at 02:00:15 every day"),
-        ("0 0 13 * 5", "at 00:00 on day 13 of the month, or on Friday,"),
+        ("0 0 13 * 5", "at 00:00 on day 13 of the month, or on Friday"),
         (
             "0 0 */2 1,7 1",
             "at 00:00 on days 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29 and 31 \
@@ -130,7 +130,16 @@ fn expressions_are_said_in_words() {
         ("@every 15m", "every 15 minutes"),
         ("@every 1h", "every hour"),
         ("@hourly", "at minute 0 of every hour"),
+        ("0 0 13 5 5", "at 00:00 on day 13 of the month, or on Friday, in May"),
     ] {
         assert_eq!(words(text), said, "{text}");
     }
+}
+
+#[test]
+fn what_is_left_out_is_said_by_its_days() {
+    let said = |text: &str| Expression::parse(text).unwrap().excluded_in_words();
+    assert_eq!(said("* * 8-31 * *"), "on days 8 to 31 of the month");
+    assert_eq!(said("* * 24-26 12 *"), "on days 24 to 26 of the month in December");
+    assert_eq!(said("* 12 * * *"), "every minute of hour 12");
 }

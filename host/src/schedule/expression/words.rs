@@ -30,10 +30,34 @@ impl Expression {
         match &self.kind {
             Kind::Every(seconds) => format!("every {}", period(*seconds)),
             Kind::Fields(fields) => {
-                let parts = [Some(time(fields)), date(fields), month(fields)];
+                let parts = [Some(time(fields)), days(fields)];
                 parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
             }
         }
+    }
+
+    /// What it leaves out, in words: whole days are said without their minutes.
+    #[must_use]
+    pub fn excluded_in_words(&self) -> String {
+        match &self.kind {
+            Kind::Fields(fields)
+                if fields.minute.is_all()
+                    && fields.hour.is_all()
+                    && (fields.second.is_all() || !fields.has_seconds) =>
+            {
+                days(fields).unwrap_or_else(|| "at any time".to_owned())
+            }
+            _ => self.in_words(),
+        }
+    }
+}
+
+/// The days with their months.
+fn days(fields: &Fields) -> Option<String> {
+    match (date(fields), month(fields)) {
+        (Some(date), Some(month)) if fields.either_day() => Some(format!("{date}, {month}")),
+        (Some(date), Some(month)) => Some(format!("{date} {month}")),
+        (date, month) => date.or(month),
     }
 }
 
@@ -127,7 +151,7 @@ fn date(fields: &Fields) -> Option<String> {
         (None, None) => Some("every day".to_owned()),
         (Some(day), None) => Some(day),
         (None, Some(weekday)) => Some(format!("on {weekday}")),
-        (Some(day), Some(weekday)) if fields.either_day() => Some(format!("{day}, or on {weekday},")),
+        (Some(day), Some(weekday)) if fields.either_day() => Some(format!("{day}, or on {weekday}")),
         (Some(day), Some(weekday)) => Some(format!("{day} where that is {weekday}")),
     }
 }

@@ -1,9 +1,9 @@
 //! Adding, changing, backfilling, applying.
 
 use super::stage::{BEGIN, DAY, HOUR, MINUTE, Stage, done, failed};
-use crate::model::{RunOutcome, Timestamp};
+use crate::model::Timestamp;
 use crate::schedule::{
-    Backfill, Change, Definition, Desired, Error, Missed, Origin, Patch, State, Timing, When, Which,
+    Backfill, Change, Definition, Desired, End, Error, Missed, Origin, Patch, State, Timing, When, Which,
 };
 
 fn at(minutes: u64) -> Timestamp {
@@ -83,7 +83,7 @@ async fn a_backfill_makes_up_for_what_is_asked() {
     *stage.runs.take.lock().unwrap() = Some(std::time::Duration::ZERO);
     let filled = stage.handle.backfill("s", &span, &|_| {}).await.unwrap();
     assert_eq!(filled.len(), 2);
-    assert!(filled.iter().all(|one| matches!(one.outcome, Some(RunOutcome::Done { .. }))), "{filled:?}");
+    assert!(filled.iter().all(|one| one.ended == Some(End::Done)), "{filled:?}");
     assert!(plan(Which::Missed, false).await.is_empty(), "once more does nothing");
     let again =
         stage.handle.backfill("s", &Backfill { which: Which::Failed, ..span }, &|_| {}).await.unwrap();

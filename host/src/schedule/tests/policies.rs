@@ -147,7 +147,8 @@ async fn triggers_go_by_the_policy() {
     assert!(matches!(stage.handle.trigger("s", None).await.unwrap(), Triggered::Run(_)));
     stage.pass(MINUTE).await;
     assert!(matches!(stage.handle.trigger("s", None).await, Err(Error::Skipped { .. })));
-    assert_eq!(stage.handle.trigger("s", Some(Overlap::QueueOne)).await.unwrap(), Triggered::Waits);
+    let waits = stage.handle.trigger("s", Some(Overlap::QueueOne)).await.unwrap();
+    assert!(matches!(waits, Triggered::Waits));
     stage.end_last(done()).await;
     stage.pass(1_000).await;
     assert_eq!(stage.fired().len(), 2, "what waited began");

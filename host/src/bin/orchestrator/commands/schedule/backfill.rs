@@ -1,8 +1,7 @@
 //! `schedule backfill`: the firings of a span once more, or for the first time.
 
-use orchestrator_host::model::RunOutcome;
 use orchestrator_host::node::{Error, Reply, Request, ScheduleAnswer, ScheduleAsk};
-use orchestrator_host::schedule::{self, Backfill, Filled, Which};
+use orchestrator_host::schedule::{self, Backfill, End, Filled, Which};
 use serde_json::{Value, json};
 
 use super::add::invalid;
@@ -131,26 +130,16 @@ fn say(context: &Context, filled: &Filled) {
         return;
     }
     let at = output::rfc3339(filled.nominal);
-    match (&filled.run, &filled.outcome, &filled.reason) {
+    match (&filled.run, filled.ended, &filled.reason) {
         (_, _, Some(reason)) => output::say(format_args!("{at}: {reason}")),
         (Some(run), None, _) => output::say(format_args!("{at}: run {run}")),
-        (Some(run), Some(outcome), _) => output::say(format_args!("{at}: run {run} {}", ended(outcome))),
+        (Some(run), Some(end), _) => output::say(format_args!("{at}: run {run}: {}", end.as_str())),
         (None, ..) => {}
     }
 }
 
-fn ended(outcome: &RunOutcome) -> &'static str {
-    match outcome {
-        RunOutcome::Done { .. } => "is done",
-        RunOutcome::Failed { .. } => "failed",
-        RunOutcome::Paused { .. } => "is paused",
-        RunOutcome::Cancelled => "was cancelled",
-        RunOutcome::Interrupted => "was interrupted",
-    }
-}
-
 fn report(context: &Context, filled: &[Filled]) -> Result<Exit, Failure> {
-    let failed = filled.iter().filter(|one| !matches!(one.outcome, Some(RunOutcome::Done { .. }))).count();
+    let failed = filled.iter().filter(|one| one.ended != Some(End::Done)).count();
     let documents: Vec<Value> = filled.iter().map(document::filled).collect();
     match context.format {
         Format::Json => {

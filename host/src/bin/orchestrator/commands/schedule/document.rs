@@ -98,7 +98,7 @@ pub(super) fn filled(filled: &Filled) -> Value {
     json!({
         "nominal": output::rfc3339(filled.nominal),
         "run": filled.run,
-        "outcome": filled.outcome,
+        "ended": filled.ended,
         "reason": filled.reason,
     })
 }
