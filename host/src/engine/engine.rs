@@ -15,9 +15,7 @@ use super::outcome::unfit;
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Events, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{
-    self, BlobId, NewFiring, RunCreated, RunState, Sent, Signal, StepLog, Store, Stored, Summary,
-};
+use crate::journal::{self, BlobId, NewFiring, RunCreated, RunState, StepLog, Store, Stored, Summary};
 use crate::model::{
     Fault, FaultCode, Grants, Listener, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp,
     WorkflowDigest,
@@ -284,30 +282,6 @@ impl Engine {
         match journal::cancel_resting(store, &self.inner.clock, run, Some(deadline)).await? {
             RunStatus::Cancelled => Ok(Cancelled::Ended),
             _ => Ok(Cancelled::CleaningUp(self.resume(run, ResumeOptions::default()).await?)),
-        }
-    }
-
-    /// Sends a run a signal; durable when it returns. A run that isn't live receives it later.
-    ///
-    /// # Errors
-    /// [`Error::Input`] for one over a bound, [`Error::NotFound`], [`Error::Closed`], [`Error::State`].
-    pub async fn signal(&self, run: &RunId, signal: Signal) -> Result<Sent, Error> {
-        signal.check().map_err(Error::Input)?;
-        let live = self.live().runs.get(run).cloned();
-        let sent = match live {
-            Some(handle) => {
-                let sent = handle.shared().control.signal(&signal).await;
-                handle.shared().signals.knock();
-                sent
-            }
-            None => journal::signal_resting(self.store(), run, &signal, self.inner.clock.now()).await,
-        };
-        match sent {
-            Err(journal::Error::Closed { run }) => {
-                let head = self.store().head(&run).await?.ok_or_else(|| Error::NotFound(run.clone()))?;
-                Err(Error::Closed { run, status: Summary::decode(&head.summary)?.status })
-            }
-            sent => Ok(sent?),
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `look` | listings and histories: reading without driving |
 //! | `replay` | once more along what is recorded, without effect |
 //! | `retry`, `purge` | runs that have ended: going back, and being forgotten |
+//! | `signal` | what somebody tells a run from outside |
 //! | `error` | why a run isn't begun or found |
 
 mod engine;
@@ -31,6 +32,7 @@ mod purge;
 mod recover;
 mod replay;
 mod retry;
+mod signal;
 
 mod look;
 
