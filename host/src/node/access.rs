@@ -16,6 +16,9 @@ use crate::model::Fault;
 /// is ending in good order (which takes up to 25 s).
 const HELD_MAX: Duration = Duration::from_secs(30);
 
+/// How long a process that has to hold the state itself waits for another one to let it go.
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+
 /// The pause between two looks, at first and at most.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
@@ -61,16 +64,25 @@ impl Access {
         Self::reach(state, open, talk).await
     }
 
-    /// Opens `state` by `open`, for a process that is left running and has to hold it itself.
+    /// Opens `state` by `open`, for a process that is left running and has to hold it itself. A command that
+    /// holds it for a moment, because it looks at a run, is waited for.
     ///
     /// # Errors
-    /// [`Error::Held`] by another process; else as [`Access::open`].
+    /// [`Error::Held`] by another process, still after five seconds; else as [`Access::open`].
     pub async fn hold<F>(state: &Path, open: F) -> Result<Self, Error>
     where
         F: AsyncFn() -> Result<Arc<dyn Hold>, Error>,
     {
         let refuse = |client: Client| Err(Error::Held { state: state.to_owned(), pid: client.pid() });
-        Self::reach(state, open, refuse).await
+        let start = Instant::now();
+        loop {
+            match Self::reach(state, &open, refuse).await {
+                Err(Error::Held { .. }) if start.elapsed() < LET_GO_WITHIN => {
+                    tokio::time::sleep(LOOK_EVERY.1).await;
+                }
+                reached => return reached,
+            }
+        }
     }
 
     /// Opens the state; `found` says what follows where another process holds it and answers.
