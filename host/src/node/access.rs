@@ -17,7 +17,7 @@ use crate::model::Fault;
 const HELD_MAX: Duration = Duration::from_secs(30);
 
 /// How long a process that has to hold the state itself waits for another one to let it go.
-const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+const LET_GO_WITHIN: Duration = Duration::from_secs(3);
 
 /// The pause between two looks, at first and at most.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
@@ -68,7 +68,7 @@ impl Access {
     /// holds it for a moment, because it looks at a run, is waited for.
     ///
     /// # Errors
-    /// [`Error::Held`] by another process, still after five seconds; else as [`Access::open`].
+    /// [`Error::Held`] by another process, still after three seconds; else as [`Access::open`].
     pub async fn hold<F>(state: &Path, open: F) -> Result<Self, Error>
     where
         F: AsyncFn() -> Result<Arc<dyn Hold>, Error>,

@@ -111,11 +111,9 @@ fn every_command_works_beside_it() {
 fn a_second_one_is_told_who_holds_the_state() {
     let environment = quiet();
     let serving = Serving::start(&environment);
-    let begun = Instant::now();
     let second = environment.run(&["serve"]).unwrap().expect_code(13);
     let pid = serving.said["pid"].as_u64().unwrap();
     assert!(second.stderr.contains(&format!("is held by process {pid}")), "{second}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "it waited {:?}", begun.elapsed());
 }
 
 #[test]
