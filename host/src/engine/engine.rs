@@ -15,7 +15,7 @@ use super::outcome::unfit;
 use super::{Error, Sites};
 use crate::capability::{self, Ctx, Events, Guest, Reach, RunFacts};
 use crate::clock::Clock;
-use crate::journal::{self, BlobId, NewFiring, RunCreated, RunState, StepLog, Store, Stored, Summary};
+use crate::journal::{self, NewFiring, RunCreated, StepLog, Store, Stored, Summary};
 use crate::model::{
     Fault, FaultCode, Grants, Listener, PauseReason, RunId, RunOutcome, RunStatus, StepSeq, Timestamp,
     WorkflowDigest,
@@ -227,8 +227,8 @@ impl Engine {
             steps.release().await?;
             return Err(unready);
         }
-        let component = self.component(&state).await?;
-        let loaded = match self.load(component.to_vec()).await {
+        let component = self.pinned(state.created.component).await?;
+        let loaded = match self.load(component).await {
             Ok(loaded) => loaded,
             Err(Error::Refused(refusal)) => {
                 return self.put_aside(handle, steps, PauseReason::Trapped, unfit(&refusal)).await;
@@ -372,13 +372,6 @@ impl Engine {
         let all = self.inner.transfers.of_run(run);
         let transfers = rate_limit.map_or_else(|| all.clone(), |rate| all.limited_to(rate));
         Reach::new(grants, Arc::clone(&self.inner.sites), transfers)
-    }
-
-    /// The component of a run, as it is stored.
-    pub(super) async fn component(&self, state: &RunState) -> Result<Bytes, Error> {
-        let id: BlobId = state.created.component;
-        let missing = || journal::Error::Damaged { what: format!("the workflow {id} isn't in the store") };
-        Ok(self.inner.store.blob(id).await?.ok_or_else(missing)?)
     }
 
     async fn keep(&self, text: String) -> Result<Stored, Error> {

@@ -21,7 +21,7 @@ impl Engine {
         Ok(self.store().put_blob(component).await?)
     }
 
-    /// A component that was pinned.
+    /// A component that was pinned, or that a run has.
     ///
     /// # Errors
     /// [`Error::State`] where it isn't in the store.

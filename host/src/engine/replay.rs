@@ -73,7 +73,7 @@ impl Engine {
         let (steps, state) = StepLog::rehearse(store, clock, &head, rehearsal).await?;
         let component = match how.workflow {
             Some(component) => component,
-            None => self.component(&state).await?.to_vec(),
+            None => self.pinned(state.created.component).await?,
         };
         let events = match how.listener {
             Some(told) => Events::heard_by(Arc::new(told), run.clone(), state.created.workflow.clone()),

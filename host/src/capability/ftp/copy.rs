@@ -4,12 +4,11 @@ use serde::Serialize;
 use wasmtime::component::Resource;
 
 use super::site::SiteHandle;
-use super::transfer::{Copy, Moving, What, only};
+use super::transfer::{Copy, What};
 use crate::capability::bindings::ftp::{Failure, Host, Receipt as WitReceipt, TransferOptions as WitOptions};
-use crate::capability::convert::{failure, options_to_model, receipt_to_wit};
-use crate::capability::ctx::{Ctx, Fail};
-use crate::journal::Recovery;
-use crate::model::{Fault, ItemId, Receipt, RemotePath, TransferOptions};
+use crate::capability::convert::options_to_model;
+use crate::capability::ctx::Ctx;
+use crate::model::{RemotePath, TransferOptions};
 
 #[derive(Serialize)]
 struct CopyArgs<'a> {
@@ -36,24 +35,7 @@ impl Host for Ctx {
             Ok(checked) => checked,
             Err(fault) => return self.refuse(fault),
         };
-        let (mover, asked) = (self.mover(), self.clock.monotonic());
         let args = CopyArgs { site: &site, copy: &copy, options: &options };
-        // As with uploads, its own log and the target's server tell how far it came.
-        let moved: Result<Receipt, Fault> = self
-            .step("ftp.copy", &args, Recovery::Rerun, async |step, stop| {
-                let moving = Moving {
-                    site: &site,
-                    what: What::Copy(&copy),
-                    options: &options,
-                    id: only(step.seq()),
-                    asked,
-                    slot: step.slot(ItemId(0)).await,
-                    stop,
-                    landed: &|| {},
-                };
-                mover.move_file(moving).await?.map_err(Fail::Fault)
-            })
-            .await?;
-        Ok(moved.map(receipt_to_wit).map_err(failure))
+        self.move_one("ftp.copy", &args, &site, What::Copy(&copy), &options).await
     }
 }

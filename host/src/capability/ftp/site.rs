@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmtime::component::Resource;
 
-use super::transfer::{Moving, Transfer, What, exhausted, only};
+use super::transfer::{Transfer, What, exhausted};
 use crate::capability::bindings::ftp::{
     Digest as WitDigest, Failure, Features as WitFeatures, FileInfo as WitFileInfo,
     HashAlgorithm as WitAlgorithm, HostSite, Receipt as WitReceipt, Selection as WitSelection,
@@ -19,14 +19,14 @@ use crate::capability::bindings::ftp::{
 };
 use crate::capability::convert::{
     algorithm_to_model, digest_to_wit, failure, features_to_wit, file_to_model, file_to_wit,
-    options_to_model, receipt_to_wit, selection_to_model,
+    options_to_model, selection_to_model,
 };
 use crate::capability::ctx::{Ctx, Fail};
 use crate::capability::listing::{Listing, Spool};
 use crate::journal::{Effect, Recovery};
 use crate::model::{
-    Digest, Direction, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, ItemId, Receipt, RemotePath,
-    Select, Site, Timestamp, TransferOptions,
+    Digest, Direction, Fault, FaultCode, FileInfo, FileKind, HashAlgorithm, RemotePath, Select, Site,
+    Timestamp, TransferOptions,
 };
 use crate::transfer::{Evidence, Features, ListItem, Stop, StopKind, Transfers};
 
@@ -407,27 +407,8 @@ impl Ctx {
             Err(fault) => return self.refuse(fault),
         };
         let transfer = Transfer { direction, remote, local };
-        let mover = self.mover();
-        let asked = self.clock.monotonic();
         let args = TransferArgs { site: &site, transfer: &transfer, options: &options };
-        // Its own log tells how far it came, so it needs no evidence; it ends by its token, so that
-        // what has come is committed.
-        let moved: Result<Receipt, Fault> = self
-            .step(kind, &args, Recovery::Rerun, async |step, stop| {
-                let moving = Moving {
-                    site: &site,
-                    what: What::Transfer(&transfer),
-                    options: &options,
-                    id: only(step.seq()),
-                    asked,
-                    slot: step.slot(ItemId(0)).await,
-                    stop,
-                    landed: &|| {},
-                };
-                mover.move_file(moving).await?.map_err(Fail::Fault)
-            })
-            .await?;
-        Ok(moved.map(receipt_to_wit).map_err(failure))
+        self.move_one(kind, &args, &site, What::Transfer(&transfer), &options).await
     }
 }
 

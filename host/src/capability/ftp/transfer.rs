@@ -6,16 +6,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use crate::capability::ctx::judge;
+use crate::capability::bindings::ftp::{Failure, Receipt as WitReceipt};
+use crate::capability::convert::{failure, receipt_to_wit};
+use crate::capability::ctx::{Ctx, Fail, judge};
 use crate::capability::events::{Events, TransferWatch};
 use crate::capability::grants::Reach;
 use crate::clock::Clock;
-use crate::journal::{Halt, Slot};
+use crate::journal::{Halt, Recovery, Slot};
 use crate::model::{
     Direction, Exhausted, Fault, FaultCode, ItemId, LocalPath, PauseReason, Receipt, RemotePath, RunEvent,
-    RunId, Site, StepSeq, TransferId, TransferOptions,
+    RunId, Site, TransferId, TransferOptions,
 };
 use crate::transfer::{Errand, PartName, SiteFile, Stop};
+
+/// Which transfer a step's only one is.
+const ONLY: ItemId = ItemId(0);
 
 /// A file to move, as it is recorded and fingerprinted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +148,38 @@ impl Mover {
     }
 }
 
+impl Ctx {
+    /// The step that moves one file, `args` being what is recorded of it. Its own log, and for what goes to
+    /// a site that site's server, tell how far it came, so it needs no evidence; it ends by its token, so
+    /// that what has come is committed.
+    pub(super) async fn move_one(
+        &mut self,
+        kind: &'static str,
+        args: &impl Serialize,
+        site: &str,
+        what: What<'_>,
+        options: &TransferOptions,
+    ) -> wasmtime::Result<Result<WitReceipt, Failure>> {
+        let (mover, asked) = (self.mover(), self.clock.monotonic());
+        let moved: Result<Receipt, Fault> = self
+            .step(kind, args, Recovery::Rerun, async |step, stop| {
+                let moving = Moving {
+                    site,
+                    what,
+                    options,
+                    id: TransferId { step: step.seq(), item: ONLY },
+                    asked,
+                    slot: step.slot(ONLY).await,
+                    stop,
+                    landed: &|| {},
+                };
+                mover.move_file(moving).await?.map_err(Fail::Fault)
+            })
+            .await?;
+        Ok(moved.map(receipt_to_wit).map_err(failure))
+    }
+}
+
 /// A fault of a transfer for the guest, or what stops the guest instead of it.
 fn settle(fault: Fault, site: Option<&Site>, options: &TransferOptions) -> Result<Fault, Halt> {
     let policy = match site {
@@ -161,9 +198,4 @@ pub(super) fn exhausted(fault: Fault, policy: Option<Exhausted>) -> Result<Fault
         return Err(Halt::State(crate::journal::Error::Unavailable { reason: fault.message }));
     }
     Ok(fault)
-}
-
-/// Which transfer a step's only one is.
-pub(super) fn only(step: StepSeq) -> TransferId {
-    TransferId { step, item: ItemId(0) }
 }
